@@ -1,0 +1,299 @@
+"""The composition root: the only file that names adapters; owns what is opened and closes it again."""
+
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+
+from gateroom.auth.accounts import Accounts
+from gateroom.auth.csrf import Csrf
+from gateroom.auth.keys import KeyRing, load_or_create
+from gateroom.auth.login import Login
+from gateroom.auth.passwords import Passwords
+from gateroom.auth.people import People
+from gateroom.auth.registry import Registry
+from gateroom.auth.tokens import AccessTokens
+from gateroom.broker.local import LocalBroker
+from gateroom.protocol.codec import check_json
+from gateroom.protocol.events import Person
+from gateroom.realtime.control import Control
+from gateroom.realtime.counts import Counts
+from gateroom.realtime.dispatch import Dispatch
+from gateroom.realtime.door import Door
+from gateroom.realtime.hub import Hub
+from gateroom.realtime.limits import Limits
+from gateroom.realtime.live import Live
+from gateroom.realtime.ports import Position, Retention
+from gateroom.realtime.publisher import Publisher
+from gateroom.realtime.sweep import Sweep
+from gateroom.realtime.tick import Tick
+from gateroom.rooms.directory import Directory
+from gateroom.rooms.first_start import FirstStart, NewAccount
+from gateroom.rooms.model import RoomCaps, RoomKind
+from gateroom.rooms.standings import Standings
+from gateroom.server.profile import STATE_KEY, ServerProfile
+from gateroom.settings import Settings
+from gateroom.storage.database import open_database
+from gateroom.storage.migrate import upgrade
+from gateroom.storage.rooms import SqlMembers, SqlRooms
+from gateroom.storage.users import SqlUsers
+from gateroom.version import __version__
+from gateroom.web.api import add_to
+from gateroom.web.metrics import registry_of
+from gateroom.web.runtime import Runtime, WebOptions
+
+INBOX = Retention(size=100, ttl=86400)
+SERVER = Person("server", "server")  # the sender of what an embedding application says without a user
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The opened database as the core sees it, and the accounts in it."""
+
+    users: SqlUsers
+    rooms: SqlRooms
+    members: SqlMembers
+    passwords: Passwords
+    registry: Registry
+    check: Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+    """Open the configured database, bring its schema up to date, and close it in the end. Raises `StorageError`."""
+    given = settings.storage.url
+    url = given.get_secret_value() if given else f"sqlite:///{settings.server.data_dir / 'gateroom.db'}"
+    database = open_database(url, settings.storage.synchronous)
+    passwords = Passwords(min_length=settings.auth.password_min_length)
+    users = SqlUsers(database)
+    registry = Registry(users, users, users, passwords, frozenset(settings.auth.default_scopes), time.time)
+    try:
+        await upgrade(database)
+        yield Stores(users, SqlRooms(database), SqlMembers(database, time.time), passwords, registry, database.ping)
+    finally:
+        passwords.close()
+        await database.close()
+
+
+def load_keys(settings: Settings) -> KeyRing:
+    """Return the signing keys of the data directory, made on first use. Raises `KeyRefused`."""
+    return load_or_create(settings.server.data_dir / "keys")
+
+
+def access_tokens(settings: Settings, ring: KeyRing) -> AccessTokens:
+    return AccessTokens(ring, settings.issuer, settings.auth.audience, settings.auth.access_ttl, time.time)
+
+
+def room_kinds(settings: Settings) -> Mapping[str, RoomKind]:
+    return {
+        name: RoomKind(
+            name=name,
+            history_size=0 if kind.durability == "none" else kind.history_size,
+            history_ttl=kind.history_ttl,
+            public_role=kind.public_role,
+            presence=kind.presence,
+            join_leave=kind.join_leave == "auto",
+        )
+        for name, kind in settings.rooms.kinds.items()
+    }
+
+
+class Gateroom:
+    """The gateway as a part of a FastAPI application: `Gateroom(Settings(...)).install(app)`.
+
+    What it serves opens with the application's lifespan and closes with it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        demo: bool = False,
+        tell: Callable[[NewAccount], None] | None = None,
+    ) -> None:
+        """`tell` gets each account made at first start, with its password where that was generated; by default it is
+        printed. `demo` adds three users to play with."""
+        self.settings = settings or Settings()
+        self._demo = demo
+        self._tell = tell or _print
+        self._runtime: Runtime | None = None
+
+    def install(self, app: FastAPI, *, whole: bool = False) -> None:
+        """Add routes, sockets and lifespan to `app`; with `whole`, also speak for it where the framework refuses."""
+        add_to(app, whole=whole, with_console=self.settings.console.enabled)
+        inner = app.router.lifespan_context
+
+        @asynccontextmanager
+        async def lifespan(running: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
+            async with self._opened(running), inner(running) as state:
+                yield {**(state or {}), STATE_KEY: self.profile()}
+
+        app.router.lifespan_context = lifespan
+
+    def profile(self) -> ServerProfile:
+        """Return what our server classes need to know."""
+        realtime = self.settings.realtime
+        return ServerProfile(
+            refusal=realtime.refusal,
+            max_message_bytes=realtime.max_message_bytes,
+            header_timeout=realtime.header_timeout,
+            body_timeout=realtime.body_timeout,
+            stall_timeout=realtime.stall_timeout,
+            shutdown_grace=self.settings.server.shutdown_grace,
+        )
+
+    # For the application Gateroom is part of
+
+    async def publish(self, room: str, data: Any, *, sender: Person = SERVER) -> Position:
+        """Publish any JSON value to a room, whoever may write there. Raises `Unavailable`, or `InvalidCommand`."""
+        runtime = self._started()
+        kind = await runtime.live.standings.kind_of(room)
+        return await runtime.publisher.to_room(room, kind, sender, _json(data))
+
+    async def send_to_user(self, user: str, data: Any, *, sender: Person = SERVER) -> int:
+        """Send any JSON value to a user (id or @username); returns how many connections have it now.
+
+        Raises `NotFound`, `Unavailable` or `InvalidCommand`.
+        """
+        runtime = self._started()
+        recipient = await runtime.people.find(user)
+        _, connections = await runtime.publisher.to_user(recipient.id, sender, _json(data))
+        return connections
+
+    def connections_of(self, user_id: str) -> Sequence[str]:
+        """Return the ids of a user's live connections to this process."""
+        return [connection.id for connection in self._started().live.hub.connections_of(user_id)]
+
+    def _started(self) -> Runtime:
+        if self._runtime is None:
+            raise RuntimeError("Gateroom is not started: run the application's lifespan first.")
+        return self._runtime
+
+    @asynccontextmanager
+    async def _opened(self, app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stores = await stack.enter_async_context(open_stores(self.settings))
+            runtime = await stack.enter_async_context(_run(self.settings, stores))
+            start = FirstStart(stores.registry, runtime.directory)
+            chosen = self.settings.auth.admin_password
+            await start.admin(chosen.get_secret_value() if chosen else None, self._tell)
+            if self._demo:
+                await start.demo(self._tell)
+            app.state.gateroom = self._runtime = runtime
+            try:
+                yield
+            finally:
+                self._runtime = None
+
+
+@asynccontextmanager
+async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
+    """Put the services together; in the end close every socket, store what was submitted, and let go."""
+    ring = load_keys(settings)
+    tokens = access_tokens(settings, ring)
+    accounts = Accounts(stores.users, time.monotonic)
+    people = People(stores.users, accounts, time.monotonic)
+    kinds = room_kinds(settings)
+    standings = Standings(stores.rooms, stores.members, kinds, time.monotonic)
+    limits = _limits(settings)
+    tick, counts = Tick(), Counts()
+    hub = Hub(tick.wake, counts)
+    broker = LocalBroker(hub.deliver, tick.wake, time.monotonic)
+    tick.stages(broker.step, hub.flush)
+    door = Door(limits, time.monotonic)
+    live = Live(hub, broker, people, standings, limits, door, counts, time.time, time.monotonic, INBOX)
+    control = Control(live)
+    runtime = Runtime(
+        options=_options(settings),
+        ring=ring,
+        tokens=tokens,
+        accounts=accounts,
+        people=people,
+        login=Login(stores.users, stores.users, stores.passwords, tokens),
+        csrf=Csrf(ring),
+        registry=stores.registry,
+        directory=Directory(
+            stores.rooms,
+            stores.members,
+            standings,
+            kinds,
+            RoomCaps(settings.rooms.max_rooms, settings.rooms.max_rooms_per_user),
+            control,
+            time.time,
+        ),
+        live=live,
+        dispatch=Dispatch(live),
+        control=control,
+        publisher=Publisher(live),
+        metrics=registry_of(live),
+        checks={"storage": stores.check},
+    )
+    sweep = Sweep(live, broker.trim)
+    async with sweep.running():
+        try:
+            yield runtime
+        finally:
+            control.stop()
+            tick.run()
+            await live.tasks.close(settings.server.shutdown_grace)
+            await broker.close()
+            hub.flush()
+            await accounts.close()
+
+
+def _limits(settings: Settings) -> Limits:
+    realtime = settings.realtime
+    return Limits(
+        max_connections=realtime.max_connections,
+        max_connections_per_user=realtime.max_connections_per_user,
+        max_connections_per_address=realtime.max_connections_per_address,
+        handshake_rate=realtime.handshake_rate,
+        max_rooms_per_connection=realtime.max_rooms_per_connection,
+        max_message_bytes=realtime.max_message_bytes,
+        publish_rate=realtime.publish_rate,
+        publish_burst=realtime.publish_burst,
+        max_backlog_bytes=realtime.max_backlog_bytes,
+        ping_interval=realtime.ping_interval,
+        ping_timeout=realtime.ping_timeout,
+        stall_timeout=realtime.stall_timeout,
+        max_connection_age=realtime.max_connection_age,
+        max_violations=realtime.max_violations,
+        expiry_notice=realtime.expiry_notice,
+    )
+
+
+def _options(settings: Settings) -> WebOptions:
+    return WebOptions(
+        public_origin=settings.server.public_url,
+        allowed_origins=frozenset(settings.auth.allowed_origins),
+        credentials=frozenset(settings.auth.credentials),
+        cookie_secure=settings.auth.cookie_secure,
+        metrics=settings.observability.metrics,
+    )
+
+
+def _json(data: Any) -> bytes:
+    text = msgspec.json.encode(data)
+    check_json(text)
+    return text
+
+
+def _print(account: NewAccount) -> None:
+    sys.stdout.write(f"{account.username}: {account.password or '(the configured password)'}\n")
+
+
+def whole_app(gateroom: Gateroom) -> FastAPI:
+    """Make the application that `gateroom serve` serves: Gateroom and nothing else."""
+    app = FastAPI(title="Gateroom", version=__version__, docs_url=None, redoc_url=None, max_body_size=65536)
+    gateroom.install(app, whole=True)
+    return app
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make an application that is only Gateroom, for any ASGI server and for tests."""
+    return whole_app(Gateroom(settings))

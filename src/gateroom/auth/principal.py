@@ -1,0 +1,50 @@
+"""Who a request or a socket acts as, and the global powers (scopes) there are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateroom.errors import Forbidden
+
+
+class Scope(StrEnum):
+    """The scopes Gateroom itself asks for; an embedding application may add its own."""
+
+    USERS_ADMIN = "users:admin"
+    USERS_SEND = "users:send"
+    CONNECTIONS_ADMIN = "connections:admin"
+    ROOMS_CREATE = "rooms:create"
+    ROOMS_ADMIN = "rooms:admin"
+    BROADCAST = "broadcast"
+    AUDIT_READ = "audit:read"
+    KEYS_ADMIN = "keys:admin"
+    TOKENS_INTROSPECT = "tokens:introspect"
+
+
+ALL_SCOPES: frozenset[str] = frozenset(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request acts as, once its token has been believed.
+
+    `scopes` are those of the token that the account still has. `expires_at` is in seconds since the epoch.
+    """
+
+    user_id: str
+    username: str
+    roles: frozenset[str]
+    scopes: frozenset[str]
+    session_id: str
+    token_id: str
+    expires_at: float
+
+    def require(self, *scopes: str) -> None:
+        """Raise `Forbidden` unless every one of `scopes` is held."""
+        if not self.scopes.issuperset(scopes):
+            raise Forbidden
+
+
+def scope_text(scopes: Iterable[str]) -> str:
+    """Return `scopes` as one OAuth 2 scope string (RFC 6749 section 3.3), sorted."""
+    return " ".join(sorted(scopes))

@@ -1,0 +1,1 @@
+"""The `gateroom` command, one file for each of its commands."""

@@ -1,0 +1,80 @@
+"""`gateroom token`: access tokens for scripts and tests, and what a token says."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gateroom.app import Stores, access_tokens, load_keys
+from gateroom.auth.claims import Claims, parse_scopes
+from gateroom.auth.ids import new_id
+from gateroom.auth.ports import User
+from gateroom.auth.principal import scope_text
+from gateroom.auth.tokens import Issued
+from gateroom.cli.options import AsJson, Config, DataDir, Refused, settings_of, show, with_stores
+from gateroom.errors import Refusal
+from gateroom.protocol.events import rfc3339
+
+app = typer.Typer(no_args_is_help=True, help="Mint and inspect access tokens.")
+
+
+@app.command()
+def mint(
+    username: Annotated[str, typer.Argument(help="Whose token it is.")],
+    scope: Annotated[str | None, typer.Option(help="Scopes, space-separated; left out: all the account has.")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print an access token signed with the key of the data directory."""
+    settings = settings_of(config, data_dir)
+    try:
+        wanted = None if scope is None else parse_scopes(scope)
+    except ValueError:
+        raise typer.BadParameter("the scope is not a list of scopes separated by spaces") from None
+
+    async def work(stores: Stores) -> User:
+        user = await stores.users.by_name(username)
+        if user is None:
+            raise Refused(f"there is no user called {username}; see `gateroom users list`")
+        if user.disabled:
+            raise Refused(f"{username} is disabled; see `gateroom users disable --undo`")
+        return user
+
+    user = with_stores(settings, work)
+    scopes = user.scopes if wanted is None else user.scopes & wanted
+    issued: Issued = access_tokens(settings, load_keys(settings)).issue(user, new_id(), scopes, "gateroom-cli")
+    if as_json:
+        show([{"token": issued.token, **_row(issued.claims)}], as_json=True)
+    else:
+        typer.echo(issued.token)
+
+
+@app.command()
+def inspect(
+    token: Annotated[str | None, typer.Argument(help="The token; without, it is read from standard input.")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify a token and print its claims."""
+    settings = settings_of(config, data_dir)
+    text = sys.stdin.readline().strip() if token is None else token
+    try:
+        claims = access_tokens(settings, load_keys(settings)).verify(text)
+    except Refusal as refusal:
+        raise Refused(f"{refusal.code}: {refusal.detail}") from None
+    show([_row(claims)], as_json=as_json)
+
+
+def _row(claims: Claims) -> dict[str, object]:
+    return {
+        "sub": claims.sub,
+        "sid": claims.sid,
+        "jti": claims.jti,
+        "client_id": claims.client_id,
+        "scope": scope_text(claims.scope),
+        "roles": sorted(claims.roles),
+        "iat": rfc3339(claims.iat),
+        "exp": rfc3339(claims.exp),
+    }

@@ -1,0 +1,143 @@
+"""`gateroom users`: accounts, straight in the database; a running server follows within half a minute."""
+
+import secrets
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from gateroom.app import Stores
+from gateroom.auth.ports import User
+from gateroom.auth.principal import ALL_SCOPES
+from gateroom.cli.options import AsJson, Config, DataDir, Refused, settings_of, show, with_stores
+from gateroom.errors import Conflict
+from gateroom.protocol.events import rfc3339
+
+app = typer.Typer(no_args_is_help=True, help="Manage accounts.")
+
+Username = Annotated[str, typer.Argument(help="The username.")]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input; without, one is generated.")
+]
+EVERY_PAGE = 500
+
+
+@app.command()
+def add(
+    username: Username,
+    password_stdin: PasswordStdin = False,
+    scope: Annotated[list[str] | None, typer.Option(help="A scope; repeat it. Without, the default scopes.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="A role for the application; repeat it.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Give every scope.")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an account."""
+    settings = settings_of(config, data_dir)
+    password, generated = _password(password_stdin)
+
+    async def work(stores: Stores) -> User:
+        try:
+            return await stores.registry.create(username, password, role or (), ALL_SCOPES if admin else scope)
+        except Conflict:
+            raise Refused(f"there is a user called {username} already") from None
+
+    user = with_stores(settings, work)
+    show([_row(user) | ({"password": password} if generated else {})], as_json=as_json)
+
+
+@app.command("list")
+def list_(config: Config = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List all accounts."""
+
+    async def work(stores: Stores) -> list[User]:
+        found: list[User] = []
+        while page := await stores.registry.page(found[-1].username if found else None, EVERY_PAGE):
+            found.extend(page)
+        return found
+
+    show([_row(user) for user in with_stores(settings_of(config, data_dir), work)], as_json=as_json)
+
+
+@app.command()
+def passwd(
+    username: Username,
+    password_stdin: PasswordStdin = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set a new password."""
+    password, generated = _password(password_stdin)
+
+    async def work(stores: Stores) -> User:
+        user = await _existing(stores, username)
+        await stores.registry.set_password(user, password)
+        return user
+
+    user = with_stores(settings_of(config, data_dir), work)
+    show([{"username": user.username} | ({"password": password} if generated else {})], as_json=as_json)
+
+
+@app.command()
+def disable(
+    username: Username,
+    undo: Annotated[bool, typer.Option("--undo", help="Enable it again.")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Disable an account: no login, no socket."""
+
+    async def work(stores: Stores) -> User:
+        changed = replace(await _existing(stores, username), disabled=not undo)
+        await stores.registry.save(changed)
+        return changed
+
+    show([_row(with_stores(settings_of(config, data_dir), work))], as_json=as_json)
+
+
+@app.command()
+def scopes(
+    username: Username,
+    scope: Annotated[list[str] | None, typer.Argument(help="All scopes the account is to have; none to show.")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or set the scopes of an account."""
+
+    async def work(stores: Stores) -> User:
+        user = await _existing(stores, username)
+        if scope:
+            user = replace(user, scopes=frozenset(scope))
+            await stores.registry.save(user)
+        return user
+
+    show([_row(with_stores(settings_of(config, data_dir), work))], as_json=as_json)
+
+
+async def _existing(stores: Stores, username: str) -> User:
+    user = await stores.users.by_name(username)
+    if user is None:
+        raise Refused(f"there is no user called {username}; see `gateroom users list`")
+    return user
+
+
+def _password(from_stdin: bool) -> tuple[str, bool]:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n"), False
+    return secrets.token_urlsafe(15), True
+
+
+def _row(user: User) -> dict[str, object]:
+    return {
+        "id": user.id,
+        "username": user.username,
+        "scopes": sorted(user.scopes),
+        "roles": sorted(user.roles),
+        "disabled": user.disabled,
+        "created_at": rfc3339(user.created_at),
+    }

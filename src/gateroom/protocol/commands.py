@@ -1,0 +1,67 @@
+"""What a client may ask for on a socket (`gateroom.v1`)."""
+
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct
+
+from gateroom.names import ROOM_ID_PATTERN, USER_REFERENCE_PATTERN
+
+SAFE_INTEGER = 2**53 - 1  # what every JSON reader keeps exactly (RFC 8259 section 6)
+
+CommandId = Annotated[int, Meta(ge=-SAFE_INTEGER, le=SAFE_INTEGER)] | Annotated[str, Meta(min_length=1, max_length=64)]
+RoomId = Annotated[str, Meta(pattern=ROOM_ID_PATTERN)]
+UserReference = Annotated[str, Meta(pattern=USER_REFERENCE_PATTERN)]
+
+
+class Command(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", gc=False):
+    """Base of all commands; `id` is repeated in the one answer each of them gets."""
+
+    id: CommandId
+
+
+class RoomCommand(Command, frozen=True, forbid_unknown_fields=True, tag_field="type", gc=False):
+    room: RoomId
+
+
+class Since(Struct, frozen=True, forbid_unknown_fields=True):
+    """A position the client has reached."""
+
+    epoch: Annotated[str, Meta(min_length=1, max_length=64)]
+    seq: Annotated[int, Meta(ge=0, le=SAFE_INTEGER)]
+
+
+class Join(RoomCommand, frozen=True, forbid_unknown_fields=True, tag="join", gc=False):
+    since: Since | None = None
+
+
+class Leave(RoomCommand, frozen=True, forbid_unknown_fields=True, tag="leave", gc=False):
+    pass
+
+
+class Publish(RoomCommand, frozen=True, forbid_unknown_fields=True, tag="publish", gc=False):
+    data: Raw
+
+
+class Presence(RoomCommand, frozen=True, forbid_unknown_fields=True, tag="presence", gc=False):
+    pass
+
+
+class History(Command, frozen=True, forbid_unknown_fields=True, tag="history", gc=False):
+    """Of a room, or with `inbox: true` of the caller's own stream."""
+
+    room: RoomId | None = None
+    inbox: bool = False
+    since: Since | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class Send(Command, frozen=True, forbid_unknown_fields=True, tag="send", gc=False):
+    user: UserReference
+    data: Raw
+
+
+class Ping(Command, frozen=True, forbid_unknown_fields=True, tag="ping", gc=False):
+    pass
+
+
+AnyCommand = Join | Leave | Publish | Presence | History | Send | Ping

@@ -1,0 +1,101 @@
+"""What a server says on a socket (`gateroom.v1`): replies, errors and events as JSON text, encoded once."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from gateroom.errors import GateroomError
+from gateroom.protocol.commands import CommandId
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A user as others see them."""
+
+    id: str
+    name: str
+
+
+class _MessageBody(msgspec.Struct):
+    room: str
+    id: str
+    sender: Person = msgspec.field(name="from")
+    data: msgspec.Raw
+    at: str
+
+
+class _DirectBody(msgspec.Struct):
+    id: str
+    sender: Person = msgspec.field(name="from")
+    to: str
+    data: msgspec.Raw
+    at: str
+
+
+class _Data(msgspec.Struct):
+    data: msgspec.Raw
+
+
+def rfc3339(seconds: float) -> str:
+    """Return a moment (seconds since the epoch) as RFC 3339 UTC with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def message_body(room: str, sender: Person, data: msgspec.Raw | bytes, at: float) -> bytes:
+    """Encode a room message without opening brace, type and position, which `numbered` puts in front."""
+    return _encode(_MessageBody(room, secrets.token_urlsafe(12), sender, msgspec.Raw(bytes(data)), rfc3339(at)))[1:]
+
+
+def direct_body(sender: Person, to: str, data: msgspec.Raw | bytes, at: float) -> bytes:
+    """Encode a message to one user in the same way; `to` is that user's id."""
+    return _encode(_DirectBody(secrets.token_urlsafe(12), sender, to, msgspec.Raw(bytes(data)), rfc3339(at)))[1:]
+
+
+def numbered(kind: str, epoch: str, seq: int, body: bytes) -> bytes:
+    """Complete a body to the event of that kind and position; epochs, made by `new_epoch`, need no escaping."""
+    return b'{"type":"%b","epoch":"%b","seq":%d,%b' % (kind.encode(), epoch.encode(), seq, body)
+
+
+def new_epoch() -> str:
+    return secrets.token_urlsafe(6)
+
+
+def plain(event: bytes) -> bytes | None:
+    """Return an event's data as simple clients get it: a string as it is, anything else as JSON text; None without."""
+    try:
+        raw = bytes(msgspec.json.decode(event, type=_Data).data)
+    except msgspec.ValidationError:
+        return None
+    return msgspec.json.decode(raw, type=str).encode() if raw.startswith(b'"') else raw
+
+
+def reply(command_id: CommandId, fields: Mapping[str, Any] | None = None) -> bytes:
+    return _encode({"type": "reply", "id": command_id, **(fields or {})})
+
+
+def error(command_id: CommandId | None, failure: GateroomError) -> bytes:
+    identified = {} if command_id is None else {"id": command_id}
+    return _encode({"type": "error", **identified, "code": failure.code, "message": failure.detail})
+
+
+def position(epoch: str, seq: int) -> dict[str, Any]:
+    return {"epoch": epoch, "seq": seq}
+
+
+def raw_list(texts: Sequence[bytes]) -> list[msgspec.Raw]:
+    """Embed events that are already encoded in a reply."""
+    return [msgspec.Raw(text) for text in texts]
+
+
+def event(name: str, fields: Mapping[str, Any]) -> bytes:
+    """Encode an event without position; the values must be JSON already or `Person`."""
+    return _encode({"type": name, **fields})
+
+
+def broadcast(data: bytes, at: float) -> bytes:
+    """Encode what goes to every connection; `data` is JSON text that was checked."""
+    return _encode({"type": "broadcast", "data": msgspec.Raw(data), "at": rfc3339(at)})

@@ -1,0 +1,85 @@
+"""Changes of rights, as they reach live sockets: at once, and in order with what the rooms carry."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gateroom.auth.ports import User
+from gateroom.errors import Disconnected, Forbidden, GateroomError, Overloaded, Refusal, RoomClosed, UserDisabled
+from gateroom.realtime.live import Live
+from gateroom.realtime.session import Session
+from gateroom.realtime.subscription import Subscription
+from gateroom.realtime.topics import room_topic
+from gateroom.rooms.model import Action
+
+
+class Control:
+    """Implements `rooms.ports.Watcher`, and what administrators may do to connections."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    async def standing_changed(self, room_id: str, user_id: str | None) -> None:
+        """Judge anew what the user (None: everybody) may do there; who may no longer read is removed.
+
+        So is, with `overloaded`, whoever cannot be judged because the store cannot be read.
+        """
+        for session, subscription in self._in_room(room_id, user_id):
+            try:
+                standing = await session.standing_in(room_id)
+            except GateroomError:
+                session.expel(subscription, Overloaded())
+                continue
+            if not subscription.joined:
+                continue
+            if Action.READ in standing.grants.actions:
+                subscription.judge(standing)
+            else:
+                session.expel(subscription, Forbidden())
+
+    async def room_removed(self, room_id: str) -> None:
+        """Remove everybody with `room_closed`, and forget the room's stream."""
+        for session, subscription in self._in_room(room_id, None):
+            session.expel(subscription, RoomClosed())
+        self._live.broker.forget(room_topic(room_id))
+
+    def stop(self) -> None:
+        """Let nobody in any more and close every socket with `restarting`; what was submitted is still answered."""
+        for session in list(self._live.sessions.values()):
+            session.stop()
+        self._live.door.shut = True
+
+    def user_gone(self, user_id: str) -> int:
+        """End all sockets of a user who was disabled or deleted; returns how many."""
+        return self._end(user_id, UserDisabled)
+
+    async def account_changed(self, user: User) -> None:
+        """End the sockets of a disabled user; of others take away scopes that the account has lost, and judge anew."""
+        if user.disabled:
+            self.user_gone(user.id)
+            return
+        theirs = self._of(user.id)
+        for session in theirs:
+            session.principal = replace(session.principal, scopes=session.principal.scopes & user.scopes)
+        for room_id in sorted({room_id for session in theirs for room_id in session.rooms}):
+            await self.standing_changed(room_id, user.id)
+
+    def disconnect(self, user_id: str) -> int:
+        """End all sockets of a user, who may come back; returns how many."""
+        return self._end(user_id, Disconnected)
+
+    def _end(self, user_id: str, refusal: Callable[[], Refusal]) -> int:
+        theirs = self._of(user_id)
+        for session in theirs:
+            session.end(refusal())
+        return len(theirs)
+
+    def _of(self, user_id: str) -> list[Session]:
+        return [self._live.sessions[found.id] for found in self._live.hub.connections_of(user_id)]
+
+    def _in_room(self, room_id: str, user_id: str | None) -> list[tuple[Session, Subscription]]:
+        found = []
+        for connection in self._live.hub.on(room_topic(room_id)):
+            session = self._live.sessions[connection.id]
+            if user_id is None or session.principal.user_id == user_id:
+                found.append((session, session.subscriptions[room_id]))
+        return found

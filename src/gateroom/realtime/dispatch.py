@@ -1,0 +1,298 @@
+"""What each command does: judge it, hand it to the broker or the hub, answer it once."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from msgspec import Raw
+
+from gateroom.auth.principal import Scope
+from gateroom.errors import (
+    Forbidden,
+    GateroomError,
+    InvalidCommand,
+    LimitReached,
+    NotFound,
+    NotJoined,
+    RateLimited,
+    Unavailable,
+)
+from gateroom.protocol import events
+from gateroom.protocol.commands import (
+    AnyCommand,
+    History,
+    Join,
+    Leave,
+    Ping,
+    Presence,
+    Publish,
+    Send,
+    Since,
+)
+from gateroom.protocol.events import Person
+from gateroom.realtime.live import Live
+from gateroom.realtime.ports import Kind, Outcome, Page, Position, Record
+from gateroom.realtime.session import Session
+from gateroom.realtime.subscription import Subscription
+from gateroom.realtime.topics import user_topic
+from gateroom.rooms import policy
+from gateroom.rooms.model import Action
+from gateroom.rooms.standings import Standing
+
+PAGE_MESSAGES, PAGE_BYTES = 100, 256 * 1024
+MAX_WAITING = 256  # commands of one room that wait for their turn
+
+PATIENCE = 10.0  # seconds a command may wait for SQL or history
+
+Handler = Callable[[Session, Subscription | None, Any], None]
+Act = Callable[[Session, Subscription, Any], None]
+
+
+class Dispatch:
+    """Runs commands for every session of the process. Nothing here waits; what must, goes on in a task."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._handlers: dict[type[AnyCommand], Handler] = {
+            Join: self._join,
+            Leave: self._leave,
+            Publish: self._publish,
+            Presence: self._presence,
+            History: self._history,
+            Send: self._send,
+            Ping: self._ping,
+        }
+
+    def run(self, session: Session, command: AnyCommand) -> None:
+        """Do what the command says, or answer why not."""
+        room_id = getattr(command, "room", None)
+        lane = session.subscriptions.get(room_id) if room_id else None
+        try:
+            session.charge(publishing=isinstance(command, Publish | Send))
+            if lane is not None and lane.waiting >= MAX_WAITING:
+                if lane.waiting >= 2 * MAX_WAITING:  # these refusals wait too
+                    session.end(RateLimited())
+                raise RateLimited
+            self._handlers[type(command)](session, lane, command)
+        except GateroomError as error:
+            answer = partial(self._fail, session, command, error)
+            if lane is None:
+                answer()
+            else:
+                lane.in_turn(answer)
+
+    # Commands
+
+    def _join(self, session: Session, lane: Subscription | None, command: Join) -> None:
+        if lane is None:
+            cap = self._live.limits.max_rooms_per_connection
+            if cap and len(session.subscriptions) >= cap:
+                raise LimitReached
+            lane = session.subscriptions[command.room] = Subscription(command.room)
+        lane.in_turn(partial(self._act, session, lane, command, self._join_now))
+
+    def _join_now(self, session: Session, lane: Subscription, command: Join) -> None:
+        standing = self._live.standings.known(session.principal, command.room)
+        if standing is None or command.since is not None:
+            self._later(session, lane, command, self._join_later(session, lane, command))
+        else:
+            self._enter(session, lane, command, standing, None)
+
+    async def _join_later(self, session: Session, lane: Subscription, command: Join) -> None:
+        standings = self._live.standings
+        while True:
+            changes = standings.changes
+            standing = await session.standing_in(command.room)
+            policy.require(Action.READ, standing.grants)
+            principal = session.principal
+            page = await self._read(lane.topic, command.since) if command.since else None
+            if changes == standings.changes and principal is session.principal:
+                break  # else somebody's rights moved while this waited
+        if not session.ended:
+            self._enter(session, lane, command, standing, page)
+
+    def _enter(
+        self, session: Session, lane: Subscription, command: Join, standing: Standing, page: Page | None
+    ) -> None:
+        policy.require(Action.READ, standing.grants)
+        session.subscribe(lane, standing)
+        head = self._live.broker.head(lane.topic)
+        fields = {
+            "room": command.room,
+            "position": events.position(head.epoch, head.seq),
+            "role": standing.grants.role,
+            "members": self._live.hub.user_count(lane.topic),
+            "recovered": page is None or page.recovered,
+            "missed": events.raw_list(page.texts) if page else [],
+            "more": page is not None and page.position.seq < head.seq,
+        }
+        self._succeed(session, command, fields)
+
+    def _leave(self, session: Session, lane: Subscription | None, command: Leave) -> None:
+        if lane is None:
+            raise NotJoined
+        lane.in_turn(partial(self._act, session, lane, command, self._leave_now))
+
+    def _leave_now(self, session: Session, lane: Subscription, command: Leave) -> None:
+        if not lane.joined:
+            raise NotJoined
+        session.unsubscribe(lane)
+        self._succeed(session, command)
+
+    def _publish(self, session: Session, lane: Subscription | None, command: Publish) -> None:
+        if lane is None:
+            raise NotJoined
+        if lane.clear:
+            self._publish_now(session, lane, command)
+        else:
+            lane.beside(partial(self._act, session, lane, command, self._publish_now))
+
+    def _publish_now(self, session: Session, lane: Subscription, command: Publish) -> None:
+        record = room_message(self._live, lane, session.connection.person, command.data)
+        lane.started()
+        self._live.broker.submit(record, partial(self._published, session, lane, command))
+
+    def _published(self, session: Session, lane: Subscription, command: Publish, outcome: Outcome) -> None:
+        if isinstance(outcome, Position):
+            self._succeed(session, command, {"position": events.position(outcome.epoch, outcome.seq)})
+        else:
+            self._fail(session, command, outcome or Unavailable())
+        lane.settled()
+        session.tidy(lane)
+
+    def _presence(self, session: Session, lane: Subscription | None, command: Presence) -> None:
+        if lane is None:
+            raise NotJoined
+        lane.in_turn(partial(self._act, session, lane, command, self._presence_now))
+
+    def _presence_now(self, session: Session, lane: Subscription, command: Presence) -> None:
+        if not lane.joined:
+            raise NotJoined
+        if not lane.kind.presence:
+            raise Forbidden
+        people = self._live.hub.people(lane.topic)
+        users = [{"id": person.id, "name": person.name, "connections": count} for person, count in people]
+        self._succeed(session, command, {"users": users})
+
+    def _history(self, session: Session, lane: Subscription | None, command: History) -> None:
+        if command.inbox == (command.room is not None):
+            raise InvalidCommand("Say either the room or inbox: true.")
+        if command.inbox:
+            topic = user_topic(session.principal.user_id)
+            self._later(session, None, command, self._history_later(session, None, topic, command))
+        elif lane is None:
+            raise NotJoined
+        else:
+            lane.in_turn(partial(self._act, session, lane, command, self._history_now))
+
+    def _history_now(self, session: Session, lane: Subscription, command: History) -> None:
+        if not lane.joined:
+            raise NotJoined
+        self._later(session, lane, command, self._history_later(session, lane, lane.topic, command))
+
+    async def _history_later(self, session: Session, lane: Subscription | None, topic: str, command: History) -> None:
+        page = await self._read(topic, command.since, command.limit)
+        if lane is not None and not lane.joined:  # removed from the room while this waited
+            raise NotJoined
+        fields = {
+            "messages": events.raw_list(page.texts),
+            "position": events.position(page.position.epoch, page.position.seq),
+            "more": page.more,
+            "recovered": page.recovered,
+        }
+        self._succeed(session, command, fields)
+
+    def _send(self, session: Session, _: Subscription | None, command: Send) -> None:
+        session.principal.require(Scope.USERS_SEND)
+        user = self._live.people.known(command.user)
+        if user is not None:
+            self._send_to(session, command, user.id)
+        else:
+            self._later(session, None, command, self._send_later(session, command))
+
+    async def _send_later(self, session: Session, command: Send) -> None:
+        try:
+            user = await self._live.people.find(command.user)
+        except NotFound:
+            raise Forbidden from None
+        self._send_to(session, command, user.id)
+
+    def _send_to(self, session: Session, command: Send, user_id: str) -> None:
+        record = direct_message(self._live, user_id, session.connection.person, command.data)
+        self._live.broker.submit(record, partial(self._sent, session, command, record.topic))
+
+    def _sent(self, session: Session, command: Send, topic: str, outcome: Outcome) -> None:
+        if isinstance(outcome, Position):
+            position = events.position(outcome.epoch, outcome.seq)
+            self._succeed(session, command, {"position": position, "connections": len(self._live.hub.on(topic))})
+        else:
+            self._fail(session, command, outcome or Unavailable())
+
+    def _ping(self, session: Session, _: Subscription | None, command: Ping) -> None:
+        self._succeed(session, command)
+
+    # Answers and turns
+
+    def _succeed(self, session: Session, command: AnyCommand, fields: dict[str, Any] | None = None) -> None:
+        self._live.counts.commands[type(command).__name__.lower(), "ok"] += 1
+        session.answer(events.reply(command.id, fields))
+
+    def _fail(self, session: Session, command: AnyCommand, error: GateroomError) -> None:
+        self._live.counts.commands[type(command).__name__.lower(), error.code] += 1
+        session.answer(events.error(command.id, error))
+
+    def _act(self, session: Session, lane: Subscription, command: Any, act: Act) -> None:
+        """Run a command whose turn has come."""
+        if session.ended:
+            return
+        try:
+            act(session, lane, command)
+        except GateroomError as error:
+            lane.next_up(partial(self._fail, session, command, error))
+        except Exception as fault:
+            session.fault(fault)
+        session.tidy(lane)
+
+    def _later(
+        self, session: Session, lane: Subscription | None, command: AnyCommand, work: Coroutine[Any, Any, None]
+    ) -> None:
+        """Run what has to wait for SQL or history in a task; meanwhile the lane waits."""
+        if lane is not None:
+            lane.settling = True
+        self._live.tasks.spawn(self._settle(session, lane, command, work))
+
+    async def _settle(
+        self, session: Session, lane: Subscription | None, command: AnyCommand, work: Coroutine[Any, Any, None]
+    ) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await work
+        except TimeoutError:
+            self._fail(session, command, Unavailable())
+        except GateroomError as error:
+            self._fail(session, command, error)
+        except Exception as fault:
+            session.fault(fault)
+        if lane is not None:
+            lane.settling = False
+            lane.go_on()
+            session.tidy(lane)
+
+    async def _read(self, topic: str, since: Since | None, limit: int = PAGE_MESSAGES) -> Page:
+        position = Position(since.epoch, since.seq) if since else None
+        return await self._live.broker.history(topic, position, limit, PAGE_BYTES)
+
+
+def room_message(live: Live, lane: Subscription, sender: Person, data: Raw | bytes) -> Record:
+    """Judge and prepare a message to a room. Raises `NotJoined` or `Forbidden`."""
+    if not lane.joined:
+        raise NotJoined
+    policy.require(Action.WRITE, lane.grants)
+    body = events.message_body(lane.room_id, sender, data, live.now())
+    return Record(lane.topic, Kind.MESSAGE, body, lane.retention)
+
+
+def direct_message(live: Live, user_id: str, sender: Person, data: Raw | bytes) -> Record:
+    """Prepare a message to a user's inbox."""
+    return Record(user_topic(user_id), Kind.DIRECT, events.direct_body(sender, user_id, data, live.now()), live.inbox)

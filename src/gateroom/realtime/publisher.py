@@ -1,0 +1,63 @@
+"""Publishing from where one can wait for the outcome: HTTP, and the application Gateroom is part of."""
+
+import asyncio
+
+from gateroom.errors import GateroomError, Unavailable
+from gateroom.protocol import events
+from gateroom.protocol.events import Person
+from gateroom.realtime.dispatch import direct_message
+from gateroom.realtime.live import Live
+from gateroom.realtime.ports import Kind, Outcome, Position, Record, Retention
+from gateroom.realtime.topics import EVERYONE, room_topic, user_topic
+from gateroom.rooms.model import RoomKind
+
+PATIENCE = 10.0  # seconds
+
+
+class Publisher:
+    """Submits records and waits until they are stored and delivered here. The caller has judged the permission.
+
+    Every method raises `Unavailable` when the broker cannot take the record in time.
+    """
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    async def to_room(self, room_id: str, kind: RoomKind, sender: Person, data: bytes) -> Position:
+        """Publish `data` (JSON text that was checked) to a room of that kind."""
+        body = events.message_body(room_id, sender, data, self._live.now())
+        retention = Retention(kind.history_size, kind.history_ttl)
+        return await self._position(Record(room_topic(room_id), Kind.MESSAGE, body, retention))
+
+    async def to_user(self, user_id: str, sender: Person, data: bytes) -> tuple[Position, int]:
+        """Send to a user's inbox; returns the position and how many connections have it now."""
+        position = await self._position(direct_message(self._live, user_id, sender, data))
+        return position, len(self._live.hub.on(user_topic(user_id)))
+
+    async def to_everyone(self, data: bytes) -> None:
+        """Send to every connection; nothing is kept."""
+        body = events.broadcast(data, self._live.now())
+        await self._carried(Record(EVERYONE, Kind.EVENT, body))
+
+    async def _position(self, record: Record) -> Position:
+        outcome = await self._carried(record)
+        if outcome is None:
+            raise Unavailable
+        return outcome
+
+    async def _carried(self, record: Record) -> Position | None:
+        answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Outcome) -> None:
+            if not answered.done():
+                answered.set_result(outcome)
+
+        self._live.broker.submit(record, done)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                outcome = await answered
+        except TimeoutError:
+            raise Unavailable from None
+        if isinstance(outcome, GateroomError):
+            raise outcome
+        return outcome

@@ -1,0 +1,340 @@
+"""One peer from accept to end: a state machine, sans I/O; frames in, effects on hub, broker and sink out."""
+
+import secrets
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from gateroom.auth.principal import Principal
+from gateroom.errors import (
+    GateroomError,
+    InternalError,
+    NotFound,
+    Overloaded,
+    PingTimeout,
+    ProtocolViolation,
+    RateLimited,
+    Refusal,
+    Restarting,
+    SlowConsumer,
+    TokenExpired,
+    UserDisabled,
+)
+from gateroom.protocol import events
+from gateroom.protocol.events import Person
+from gateroom.protocol.frame import Segment
+from gateroom.realtime.connection import Connection
+from gateroom.realtime.door import Place
+from gateroom.realtime.limits import TokenBucket
+from gateroom.realtime.live import Live
+from gateroom.realtime.ports import FrameSink
+from gateroom.realtime.subscription import Subscription, announce
+from gateroom.realtime.topics import EVERYONE, user_topic
+from gateroom.rooms.policy import NOTHING
+from gateroom.rooms.standings import Standing
+
+_log = structlog.get_logger("gateroom.session")
+
+UNSUPPORTED_DATA, INVALID_TEXT, TOO_BIG = 1003, 1007, 1009  # RFC 6455 section 7.4.1
+VIOLATIONS_PERIOD = 60.0  # seconds within which `max_violations` are borne
+VANISHED = 1006  # never on the wire: the peer ended without a close, or with its own
+
+
+class Session(ABC):
+    """Implements `realtime.ports.Feed`. Subclasses say what a text means; life, limits and end are here."""
+
+    __slots__ = (
+        "_alive_at",
+        "_commands",
+        "_ended",
+        "_patience",
+        "_paused_at",
+        "_pinged_at",
+        "_publishes",
+        "_started_at",
+        "_violations",
+        "connection",
+        "expiry_told",
+        "live",
+        "place",
+        "principal",
+        "subscriptions",
+    )
+
+    connection: Connection
+
+    def __init__(self, live: Live, principal: Principal, place: Place) -> None:
+        """`place` was entered at the door for this socket, and is given back at the end."""
+        limits, now = live.limits, live.monotonic()
+        self.live = live
+        self.principal = principal
+        self.place = place
+        self.subscriptions: dict[str, Subscription] = {}  # by room id
+        self.expiry_told = False
+        self._ended = False
+        self._started_at = self._alive_at = now
+        self._pinged_at = self._paused_at = 0.0
+        self._publishes = TokenBucket(limits.publish_rate, limits.publish_burst, now)
+        self._commands = TokenBucket(limits.command_rate, limits.command_burst, now)
+        self._patience = TokenBucket(1, 2 * limits.publish_burst, now)  # with those who go on regardless
+        self._violations: deque[float] | None = None  # when the latest were
+
+    # What the server feeds
+
+    def start(self, sink: FrameSink) -> None:
+        live = self.live
+        person = Person(self.principal.user_id, self.principal.username)
+        self.connection = Connection(
+            secrets.token_urlsafe(12), person, sink, live.hub.touch, live.limits.max_backlog_bytes, self._overflow
+        )
+        live.sessions[self.connection.id] = self
+        self.place.taken = True
+        live.hub.attach(self.connection)
+        live.hub.join(EVERYONE, self.connection, plain=self.plain)
+        live.counts.handshakes["accepted"] += 1
+        self._guarded(self.opened)
+        if live.door.shut:
+            self.stop()
+        elif live.people.known(self.principal.user_id) is None:  # changed since the dependencies judged
+            live.tasks.spawn(self._judge_account())
+
+    def text(self, data: bytes) -> None:
+        if self._ended:
+            return
+        self._alive_at = self.live.monotonic()
+        self.live.counts.bytes_in += len(data)
+        if len(data) > self.live.limits.max_message_bytes > 0:
+            self.close(TOO_BIG, "")
+            return
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            self.close(INVALID_TEXT, "")
+            return
+        try:
+            self.take(data)
+        except Refusal as refusal:
+            self.end(refusal)
+        except Exception as fault:
+            self.fault(fault)
+
+    def binary(self) -> None:
+        self.close(UNSUPPORTED_DATA, "")
+
+    def pong(self) -> None:
+        self._alive_at = self.live.monotonic()
+
+    def writable(self) -> None:
+        self._paused_at = 0.0
+        self.connection.resume()
+
+    def stop(self) -> None:
+        if not self.live.door.shut:  # the first to hear of it: what was submitted is still answered
+            self.live.door.shut = True
+            self.live.broker.step()
+        self.end(Restarting())
+
+    def lost(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self.live.counts.closes[VANISHED, ""] += 1
+            self._let_go()
+
+    # What a subclass says
+
+    plain: bool  # whether the peer gets bare data instead of events
+
+    @abstractmethod
+    def opened(self) -> None:
+        """Greet the peer and join what it is here for."""
+
+    @abstractmethod
+    def take(self, text: bytes) -> None:
+        """Act on one text message; a `Refusal` raised here ends the session."""
+
+    @abstractmethod
+    def room_lost(self, subscription: Subscription, refusal: Refusal) -> None:
+        """Tell the peer that a subscription, already taken away, has ended."""
+
+    # What the live path does with a session
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    @property
+    def rooms(self) -> list[str]:
+        """The ids of the rooms this socket is in."""
+        return [room_id for room_id, subscription in self.subscriptions.items() if subscription.joined]
+
+    def welcome(self) -> bytes:
+        """Make the first event of a socket that gets events."""
+        principal, limits = self.principal, self.live.limits
+        inbox = self.live.broker.head(user_topic(principal.user_id))
+        fields = {
+            "connection": self.connection.id,
+            "user": self.connection.person,
+            "session": principal.session_id,
+            "expires_at": events.rfc3339(principal.expires_at),
+            "inbox": events.position(inbox.epoch, inbox.seq),
+            "limits": {
+                "max_message_bytes": limits.max_message_bytes,
+                "publish_rate": limits.publish_rate,
+                "publish_burst": limits.publish_burst,
+                "max_rooms_per_connection": limits.max_rooms_per_connection,
+            },
+        }
+        return events.event("welcome", fields)
+
+    def answer(self, text: bytes) -> None:
+        """Send one text of the peer's own."""
+        self.connection.post(Segment("", (text,)))
+
+    def end(self, refusal: Refusal) -> None:
+        """Close with the refusal's code and reason, after what is in the outbox."""
+        self.close(refusal.close_code, refusal.code)
+
+    def fault(self, fault: BaseException) -> None:
+        """End because of a mistake of ours; the peer gets an error id that the log has too."""
+        error_id = secrets.token_hex(6)
+        _log.error("session_failed", error_id=error_id, connection=self._id(), exc_info=fault)
+        self.close(InternalError.close_code, f"{InternalError.code} {error_id}")
+
+    def charge(self, publishing: bool) -> None:
+        """Take one command from the allowance. Raises `RateLimited`, and ends who goes on regardless."""
+        bucket, now = (self._publishes if publishing else self._commands), self.live.monotonic()
+        if not bucket.take(now):
+            if not self._patience.take(now):
+                self.end(RateLimited())
+            raise RateLimited
+
+    def violation(self) -> None:
+        """Count a frame that no proper client sends; too many end the session."""
+        most, now = self.live.limits.max_violations, self.live.monotonic()
+        if not most:
+            return
+        recent = self._violations = self._violations or deque()
+        recent.append(now)
+        while recent[0] <= now - VIOLATIONS_PERIOD:
+            recent.popleft()
+        if len(recent) > most:
+            self.end(ProtocolViolation())
+
+    def sweep(self, now: float, monotonic: float) -> None:
+        """Look after time: token expiry, age, keepalive and stalled writes. Called about once a second."""
+        limits = self.live.limits
+        if now >= self.principal.expires_at:
+            self.end(TokenExpired())
+        elif limits.max_connection_age and monotonic - self._started_at > limits.max_connection_age:
+            self.end(Restarting())
+        elif self.connection.sink.paused:
+            self._paused_at = self._paused_at or monotonic
+            if monotonic - self._paused_at > limits.stall_timeout > 0:
+                self._overflow()
+        elif limits.ping_interval:
+            self._keep_alive(monotonic)
+
+    def subscribe(self, subscription: Subscription, standing: Standing) -> None:
+        """Enter the room with these rights, or take them over where already there."""
+        subscription.judge(standing)
+        if not subscription.joined:
+            subscription.joined = True
+            first = self.live.hub.join(subscription.topic, self.connection, plain=self.plain)
+            if first:
+                announce(self.live, subscription, "joined", self.connection.person)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Leave the room."""
+        if subscription.joined:
+            subscription.joined = False
+            last = self.live.hub.leave(subscription.topic, self.connection)
+            if last:
+                announce(self.live, subscription, "left", self.connection.person)
+
+    def tidy(self, subscription: Subscription) -> None:
+        """Forget a subscription that is neither joined nor has anything left to answer."""
+        if not subscription.joined and not subscription.busy:
+            self.subscriptions.pop(subscription.room_id, None)
+
+    def expel(self, subscription: Subscription, refusal: Refusal) -> None:
+        """End a subscription from outside: what is still unsent of the room is dropped, nothing of it follows."""
+        if subscription.joined:
+            self.unsubscribe(subscription)
+            subscription.grants = NOTHING
+            self.connection.drop(subscription.topic)
+            self.room_lost(subscription, refusal)
+            self.tidy(subscription)
+
+    async def standing_in(self, room_id: str) -> Standing:
+        """Judge what this socket may do in a room by what holds when this returns. Raises `Unavailable`."""
+        while True:
+            principal = self.principal
+            standing = await self.live.standings.of(principal, room_id)
+            if principal is self.principal:  # else scopes were taken away meanwhile
+                return standing
+
+    async def _judge_account(self) -> None:
+        try:
+            user = await self.live.people.find(self.principal.user_id)
+        except NotFound:
+            self.end(UserDisabled())
+        except GateroomError:  # nobody is let in on trust
+            self.end(Overloaded())
+        else:
+            if not self.principal.scopes <= user.scopes:
+                self.end(Overloaded())  # it came in with powers that are gone: it may come again without them
+
+    def _keep_alive(self, monotonic: float) -> None:
+        limits = self.live.limits
+        if self._pinged_at and self._alive_at >= self._pinged_at:
+            self._pinged_at = 0.0
+        if self._pinged_at:
+            if monotonic - self._pinged_at > limits.ping_timeout:
+                self.end(PingTimeout())
+        elif monotonic - self._alive_at >= limits.ping_interval and self.connection.sink.ping():
+            self._pinged_at = monotonic
+
+    def _overflow(self) -> None:
+        if not self._ended:
+            self._ended = True
+            refusal = SlowConsumer()
+            self.live.counts.closes[refusal.close_code, refusal.code] += 1
+            _log.warning("slow_consumer", connection=self._id(), user=self.principal.user_id)
+            self._let_go()
+            self.connection.sink.abort()
+
+    def close(self, code: int, reason: str) -> None:
+        """Let go of everything and send a close frame; the first call counts."""
+        if not self._ended:
+            self._ended = True
+            self.live.counts.closes[code, reason.partition(" ")[0]] += 1
+            self._let_go()
+            self.connection.close(code, reason)
+
+    def _let_go(self) -> None:
+        live = self.live
+        for subscription in self.subscriptions.values():
+            self.unsubscribe(subscription)
+        self.subscriptions.clear()
+        self.left()
+        live.hub.leave(EVERYONE, self.connection)
+        live.hub.detach(self.connection)
+        live.sessions.pop(self.connection.id, None)
+        live.door.leave(self.place)
+
+    @abstractmethod
+    def left(self) -> None:
+        """Leave what `opened` joined besides rooms."""
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Refusal as refusal:
+            self.end(refusal)
+        except Exception as fault:
+            self.fault(fault)
+
+    def _id(self) -> str:
+        return self.connection.id

@@ -1,0 +1,132 @@
+"""`/ws/rooms/{room}` and `/ws/users/me`: one stream on a socket, for clients too simple for commands.
+
+They get bare data, or with the subprotocol `gateroom.v1` the events of the contract; there is no reply channel: what
+may not be done closes the socket with its reason.
+"""
+
+from functools import partial
+
+import msgspec
+
+from gateroom.auth.principal import Principal
+from gateroom.errors import Forbidden, GateroomError, Overloaded, RateLimited, Refusal
+from gateroom.realtime.dispatch import MAX_WAITING, room_message
+from gateroom.realtime.door import Place
+from gateroom.realtime.live import Live
+from gateroom.realtime.ports import Outcome, Position
+from gateroom.realtime.session import Session
+from gateroom.realtime.subscription import Subscription
+from gateroom.realtime.topics import user_topic
+from gateroom.rooms import policy
+from gateroom.rooms.model import Action
+from gateroom.rooms.standings import Standing
+
+POLICY_VIOLATION = 1008
+
+
+class _SingleSession(Session):
+    __slots__ = ("plain",)
+
+    def __init__(self, live: Live, principal: Principal, place: Place, *, as_events: bool) -> None:
+        super().__init__(live, principal, place)
+        self.plain = not as_events
+
+    def opened(self) -> None:
+        if not self.plain:
+            self.answer(self.welcome())
+
+    def room_lost(self, subscription: Subscription, refusal: Refusal) -> None:
+        self.end(refusal)
+
+
+class RoomSession(_SingleSession):
+    """Publishes each text as one string, and delivers what the room hears."""
+
+    __slots__ = ("_lane",)
+
+    def __init__(self, live: Live, principal: Principal, place: Place, room_id: str, *, as_events: bool) -> None:
+        """The principal was just judged to be allowed to read the room."""
+        super().__init__(live, principal, place, as_events=as_events)
+        self._lane = Subscription(room_id)
+
+    def opened(self) -> None:
+        super().opened()
+        lane = self._lane
+        self.subscriptions[lane.room_id] = lane
+        standing = self.live.standings.known(self.principal, lane.room_id)
+        if standing is None:  # rights may have moved since then: nothing is heard before they are judged again
+            lane.settling = True
+            self.live.tasks.spawn(self._enter_later())
+        else:
+            self._enter(standing)
+
+    def take(self, text: bytes) -> None:
+        try:
+            self.charge(publishing=True)
+            if self._lane.waiting >= MAX_WAITING:
+                raise RateLimited
+        except GateroomError as error:
+            self._refuse(error)
+        else:
+            self._lane.beside(partial(self._publish, text))
+
+    def left(self) -> None:
+        """There is nothing but the room."""
+
+    async def _enter_later(self) -> None:
+        try:
+            standing = await self.standing_in(self._lane.room_id)
+            if not self.ended:
+                self._lane.settling = False
+                self._enter(standing)
+                self._lane.go_on()
+        except Refusal as refusal:
+            self.end(refusal)
+        except GateroomError:  # nobody is let in on trust
+            self.end(Overloaded())
+        except Exception as fault:
+            self.fault(fault)
+
+    def _enter(self, standing: Standing) -> None:
+        policy.require(Action.READ, standing.grants)
+        self.subscribe(self._lane, standing)
+
+    def _publish(self, text: bytes) -> None:
+        if self.ended:
+            return
+        try:
+            record = room_message(self.live, self._lane, self.connection.person, msgspec.json.encode(text.decode()))
+        except GateroomError as error:
+            self._refuse(error)
+        else:
+            self.live.broker.submit(record, self._published)
+
+    def _published(self, outcome: Outcome) -> None:
+        counts = self.live.counts.commands
+        if isinstance(outcome, Position):
+            counts["publish", "ok"] += 1
+        elif outcome is not None:
+            counts["publish", outcome.code] += 1
+            self._refuse(outcome)
+
+    def _refuse(self, error: GateroomError) -> None:
+        if isinstance(error, Refusal):
+            self.end(error)
+        else:
+            self.close(POLICY_VIOLATION, error.code)
+
+
+class InboxSession(_SingleSession):
+    """Delivers what is sent to the caller; takes nothing."""
+
+    __slots__ = ()
+
+    def opened(self) -> None:
+        super().opened()
+        self.live.hub.join(user_topic(self.principal.user_id), self.connection, plain=self.plain)
+
+    def take(self, text: bytes) -> None:
+        raise Forbidden
+
+    def left(self) -> None:
+        self.live.hub.leave(user_topic(self.principal.user_id), self.connection)

@@ -1,0 +1,86 @@
+"""What a room is: values only, no rules and no storage."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """A power inside one room, strongest first."""
+
+    OWNER = "owner"
+    MODERATOR = "moderator"
+    MEMBER = "member"
+    VIEWER = "viewer"
+
+
+class Action(StrEnum):
+    """What one may want to do in a room."""
+
+    READ = "read"  # join, history, presence, state, member list
+    WRITE = "write"  # publish
+    PATCH = "patch"  # change the shared state
+    MODERATE = "moderate"  # kick, ban, mute
+    MANAGE = "manage"  # add, change and remove members and viewers
+    APPOINT = "appoint"  # make and unmake moderators and owners
+    CHANGE = "change"  # title, visibility and other settings
+    DELETE = "delete"
+
+
+class Visibility(StrEnum):
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomKind:
+    """What all rooms of a kind have in common (config `rooms.kinds.<kind>`). Times in seconds; 0 means no limit."""
+
+    name: str = "default"
+    history_size: int = 100  # messages; 0: none are kept
+    history_ttl: float = 86400
+    public_role: Role = Role.MEMBER
+    presence: bool = True
+    join_leave: bool = True  # announce who comes and goes
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCaps:
+    """How many rooms there may be; 0 means no limit."""
+
+    max_rooms: int = 0
+    max_rooms_per_user: int = 0  # that one is an owner of
+
+
+NO_CAPS = RoomCaps()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A named place that messages are published to. Times are seconds since the epoch."""
+
+    id: str
+    kind: str
+    title: str
+    visibility: Visibility
+    created_by: str | None  # a user id; None for rooms the server makes
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user's standing place in a room."""
+
+    room_id: str
+    user_id: str
+    username: str
+    role: Role
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What one principal may do in one room now, and why."""
+
+    role: Role | None
+    actions: frozenset[Action]
+    because: str

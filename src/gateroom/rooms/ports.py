@@ -1,0 +1,64 @@
+"""What the room directory needs from outside."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from gateroom.rooms.model import NO_CAPS, Member, Role, Room, RoomCaps
+
+
+class RoomStore(Protocol):
+    """Rooms, each call its own transaction; `None` means there is no such room."""
+
+    async def add(self, room: Room, owner_id: str | None, caps: RoomCaps = NO_CAPS) -> None:
+        """Add a room and, unless None, its owner as first member, in one step with counting what there is.
+
+        Raises `Conflict` when the id is taken, `LimitReached` when it would be one room too many, `NotFound` when the
+        owner or maker is gone.
+        """
+        ...
+
+    async def by_id(self, room_id: str) -> Room | None: ...
+
+    async def save(self, room: Room) -> None:
+        """Overwrite title and visibility. Raises `NotFound` when it is gone."""
+        ...
+
+    async def remove(self, room_id: str) -> None:
+        """Delete the room and its memberships. Raises `NotFound` when it is gone."""
+        ...
+
+    async def page(self, visible_to: str | None, after: str | None, limit: int) -> Sequence[Room]:
+        """Return up to `limit` rooms in order of id after `after`: public ones and those `visible_to` (a user id)
+        is a member of; every room when it is None."""
+        ...
+
+
+class MemberStore(Protocol):
+    """Memberships, each call its own transaction."""
+
+    async def of(self, room_id: str, user_id: str) -> Member | None: ...
+
+    async def put(self, room_id: str, user_id: str, role: Role) -> Member:
+        """Add the member or overwrite the role. Raises `NotFound` when the room or the user is gone, `Conflict` when
+        it would leave the room without an owner."""
+        ...
+
+    async def remove(self, room_id: str, user_id: str) -> None:
+        """End the membership. Raises `NotFound` when there is none, `Conflict` when it is the last owner's."""
+        ...
+
+    async def page(self, room_id: str, after: str | None, limit: int) -> Sequence[Member]:
+        """Return up to `limit` members in order of username after `after`."""
+        ...
+
+
+class Watcher(Protocol):
+    """Is told, after each change was stored and before its caller is answered, so that live sockets follow it."""
+
+    async def standing_changed(self, room_id: str, user_id: str | None) -> None:
+        """Judge anew what the user (None: everybody) may do in the room."""
+        ...
+
+    async def room_removed(self, room_id: str) -> None:
+        """Let go of the room."""
+        ...

@@ -1,0 +1,1 @@
+"""uvicorn, all of it: the protocol classes that replace its own, and the process around them."""

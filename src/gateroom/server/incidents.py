@@ -1,0 +1,49 @@
+"""Log lines about sockets: those that a peer can cause are sampled, and a fault of ours gets an id."""
+
+import secrets
+import time
+from collections.abc import Callable
+
+import structlog
+
+from gateroom.errors import InternalError
+
+_log = structlog.get_logger("gateroom.server")
+
+
+class Sampler:
+    """Lets `burst` lines of a kind through per `interval` seconds, and counts what it holds back."""
+
+    def __init__(self, burst: int = 10, interval: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._burst = burst
+        self._interval = interval
+        self._clock = clock
+        self._kinds: dict[str, tuple[float, int]] = {}  # when its interval began, lines since
+
+    def admit(self, kind: str) -> int | None:
+        """Say how many lines of this kind were held back before this one; None holds it back too."""
+        now = self._clock()
+        began, lines = self._kinds.get(kind, (now, 0))
+        held_back = 0
+        if now - began >= self._interval:
+            held_back = max(0, lines - self._burst)
+            began, lines = now, 0
+        self._kinds[kind] = (began, lines + 1)
+        return held_back if lines < self._burst else None
+
+
+_sampler = Sampler()
+
+
+def note(kind: str, **fields: object) -> None:
+    """Log what a peer did, unless there was enough of it lately. `kind` is a constant, no field is the peer's text."""
+    held_back = _sampler.admit(kind)
+    if held_back is not None:
+        _log.info(kind, **fields, **({"held_back": held_back} if held_back else {}))
+
+
+def blame(kind: str, fault: BaseException | None) -> str:
+    """Log a fault of ours with a new id, and return the close reason that tells it to the peer."""
+    error_id = secrets.token_hex(6)
+    _log.error(kind, error_id=error_id, exc_info=fault)
+    return f"{InternalError.code} {error_id}"

@@ -1,0 +1,30 @@
+"""What an operator or an embedding application can set, and how it is read."""
+
+from gateroom.settings.load import SettingsError, load_settings
+from gateroom.settings.model import (
+    AuthSettings,
+    BrokerSettings,
+    ConsoleSettings,
+    KindSettings,
+    ObservabilitySettings,
+    RealtimeSettings,
+    RoomsSettings,
+    ServerSettings,
+    Settings,
+    StorageSettings,
+)
+
+__all__ = [
+    "AuthSettings",
+    "BrokerSettings",
+    "ConsoleSettings",
+    "KindSettings",
+    "ObservabilitySettings",
+    "RealtimeSettings",
+    "RoomsSettings",
+    "ServerSettings",
+    "Settings",
+    "SettingsError",
+    "StorageSettings",
+    "load_settings",
+]

@@ -1,0 +1,1 @@
+"""SQL, all of it: the database, its schema and migrations, the stores."""

@@ -1,0 +1,1 @@
+"""One file per step, named after its revision. A step that was released is never changed."""

@@ -1,0 +1,102 @@
+"""The tables as they are now; how they came to be is in `migrations`."""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Dialect,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    Named,
+    Table,
+    Text,
+    TypedColumns,
+    TypeDecorator,
+)
+
+from gateroom.rooms.model import Role, Visibility
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+class StringSet(TypeDecorator[frozenset[str]]):
+    """A set of strings, kept as a sorted JSON array."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: frozenset[str] | None, dialect: Dialect) -> list[str] | None:
+        return None if value is None else sorted(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> frozenset[str] | None:
+        return None if value is None else frozenset(value)
+
+
+# Ids and names sort by code point everywhere: the order of pages must not depend on the server's locale.
+KEY = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _word(kind: type[StrEnum]) -> Enum:
+    return Enum(kind, native_enum=False, length=16, values_callable=lambda words: [word.value for word in words])
+
+
+class UserColumns(TypedColumns):
+    id: Named[str] = Column(KEY, primary_key=True)
+    username: Named[str] = Column(KEY, unique=True)
+    roles: Named[frozenset[str]] = Column(StringSet)
+    scopes: Named[frozenset[str]] = Column(StringSet)
+    created_at: Named[float] = Column(Double)  # seconds since the epoch, as all times
+    disabled: Named[bool]
+    valid_from: Named[float] = Column(Double)
+
+
+class PasswordColumns(TypedColumns):
+    user_id: Named[str] = Column(KEY, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    hash: Named[str] = Column(Text)
+
+
+class RoomColumns(TypedColumns):
+    id: Named[str] = Column(KEY, primary_key=True)
+    kind: Named[str] = Column(Text)
+    title: Named[str] = Column(Text)
+    visibility: Named[Visibility] = Column(_word(Visibility))
+    created_by: Named[str | None] = Column(KEY, ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Named[float] = Column(Double)
+
+
+class MemberColumns(TypedColumns):
+    room_id: Named[str] = Column(KEY, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Named[str] = Column(KEY, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    role: Named[Role] = Column(_word(Role))
+    since: Named[float] = Column(Double)
+
+
+users = Table("users", metadata, UserColumns)
+passwords = Table("passwords", metadata, PasswordColumns)
+rooms = Table(
+    "rooms",
+    metadata,
+    RoomColumns,
+    Index(None, "visibility", "id"),  # the page of public rooms
+    Index(None, "created_by"),  # a user's removal
+)
+members = Table(
+    "members",
+    metadata,
+    MemberColumns,
+    Index(None, "room_id", "role"),  # is there another owner
+    Index(None, "user_id", "room_id", "role"),  # a user's rooms, and those owned
+)

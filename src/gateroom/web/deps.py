@@ -1,0 +1,166 @@
+"""The dependencies that guard endpoints: named aliases, so that a route's signature reads as a sentence.
+
+One path serves HTTP and WebSocket. On HTTP a refusal is a problem response; on a socket it is
+`WebSocketException(1008, reason)` before accept.
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security, WebSocket, WebSocketException
+from fastapi.security import OAuth2PasswordBearer
+from starlette.requests import HTTPConnection
+
+from gateroom.auth.principal import Principal, Scope
+from gateroom.errors import GateroomError, InvalidCsrf, OriginNotAllowed, Overloaded, ProtocolViolation, Refusal
+from gateroom.names import SUBPROTOCOL
+from gateroom.realtime.door import Place as DoorPlace
+from gateroom.web import credentials, origins
+from gateroom.web.credentials import Credential, Place
+from gateroom.web.runtime import Runtime, runtime_of
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
+POLICY_VIOLATION = 1008
+
+_bearer = OAuth2PasswordBearer(
+    tokenUrl="auth/token",
+    auto_error=False,
+    description="A username and password for an access token.",
+    scopes={
+        Scope.USERS_ADMIN: "manage accounts",
+        Scope.USERS_SEND: "send to users",
+        Scope.CONNECTIONS_ADMIN: "list and end connections",
+        Scope.ROOMS_CREATE: "make rooms",
+        Scope.ROOMS_ADMIN: "act as owner in every room",
+        Scope.BROADCAST: "send to every connection",
+    },
+)
+
+
+def current_runtime(connection: HTTPConnection) -> Runtime:
+    return runtime_of(connection)
+
+
+CurrentRuntime = Annotated[Runtime, Depends(current_runtime)]
+
+
+async def believe(credential: Credential, runtime: Runtime) -> Principal:
+    """Verify a token and judge its account. Raises the refusal that says what is wrong."""
+    return await runtime.accounts.principal(runtime.tokens.verify(credential.token))
+
+
+async def http_principal(request: Request, runtime: CurrentRuntime) -> Principal:
+    """Return who calls. A cookie that changes something needs the CSRF token and a same-origin request."""
+    credential = credentials.of_request(request, runtime.options)
+    principal = await believe(credential, runtime)
+    if credential.place is Place.COOKIE and request.method not in _SAFE_METHODS:
+        require_same_origin(request, runtime)
+        runtime.csrf.check(principal.session_id, request.headers.get("x-csrf-token"))
+    return principal
+
+
+async def _documented(
+    principal: Annotated[Principal, Depends(http_principal)], _: Annotated[str | None, Security(_bearer)]
+) -> Principal:
+    """Add the OAuth 2 scheme to the OpenAPI page; the credential itself is read by `http_principal`."""
+    return principal
+
+
+CurrentPrincipal = Annotated[Principal, Depends(_documented)]
+
+
+def require_scope(*scopes: str) -> Callable[[Principal], Coroutine[Any, Any, Principal]]:
+    """Make an HTTP dependency that returns the caller and raises `Forbidden` unless all `scopes` are held."""
+
+    async def dependency(principal: CurrentPrincipal) -> Principal:
+        principal.require(*scopes)
+        return principal
+
+    return dependency
+
+
+def require_same_origin(request: HTTPConnection, runtime: Runtime) -> None:
+    """Raise `InvalidCsrf` unless the browser says that one of our own (or allowed) pages asks."""
+    origin = origins.origin_of(request)
+    if origin is not None:
+        same = origins.is_allowed(origin, request, runtime.options)
+    else:
+        same = request.headers.get("sec-fetch-site") == "same-origin"
+    if not same:
+        raise InvalidCsrf
+
+
+def refuse(error: GateroomError, runtime: Runtime) -> WebSocketException:
+    """Count a refused handshake and turn it into the exception that closes it.
+
+    Where the store cannot be read nobody is let in on trust: `overloaded`.
+    """
+    refusal = error if isinstance(error, Refusal) else Overloaded()
+    runtime.live.counts.handshakes[refusal.code] += 1
+    return WebSocketException(POLICY_VIOLATION, refusal.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A socket that may be accepted: who connects, the place it has, and whether it offered `gateroom.v1`."""
+
+    principal: Principal
+    place: DoorPlace
+    offered: bool
+
+
+async def socket_guest(websocket: WebSocket) -> AsyncIterator[Guest]:
+    """Let a socket in, or refuse it. One dependency does it all: each costs more than what it would do.
+
+    Offers of subprotocols without `gateroom.v1` are refused, since nothing could be answered (RFC 6455 section 4.2.2).
+    """
+    runtime = runtime_of(websocket)
+    offered = credentials.offers(websocket)
+    if offered and SUBPROTOCOL not in offered:
+        raise refuse(ProtocolViolation(), runtime)
+    place = _enter(websocket, runtime)
+    try:
+        yield Guest(await _identify(websocket, runtime, place), place, SUBPROTOCOL in offered)
+    finally:
+        if not place.taken:
+            runtime.live.door.leave(place)
+
+
+SocketGuest = Annotated[Guest, Depends(socket_guest)]
+
+
+async def socket_principal(websocket: WebSocket) -> AsyncIterator[Principal]:
+    """Return who connects to an endpoint of the application's own, or refuse; it may speak any subprotocol."""
+    runtime = runtime_of(websocket)
+    place = _enter(websocket, runtime)
+    try:
+        yield await _identify(websocket, runtime, place)
+    finally:
+        runtime.live.door.leave(place)
+
+
+SocketPrincipal = Annotated[Principal, Depends(socket_principal)]
+
+
+def _enter(websocket: WebSocket, runtime: Runtime) -> DoorPlace:
+    try:
+        return runtime.live.door.enter(websocket.client.host if websocket.client else "")
+    except Refusal as refusal:
+        raise refuse(refusal, runtime) from None
+
+
+async def _identify(websocket: WebSocket, runtime: Runtime, place: DoorPlace) -> Principal:
+    """Judge Origin, credential and account, in this order."""
+    try:
+        origin = origins.origin_of(websocket)
+        if origin is not None and not origins.is_allowed(origin, websocket, runtime.options):
+            raise OriginNotAllowed
+        credential = credentials.of_socket(websocket, runtime.options)
+        if credential.place is Place.COOKIE and origin is None:
+            raise OriginNotAllowed
+        principal = await believe(credential, runtime)
+        runtime.live.door.identify(place, principal.user_id)
+    except GateroomError as error:
+        raise refuse(error, runtime) from None
+    return principal

@@ -1,0 +1,38 @@
+"""The routes, one file for each thing they are about."""
+
+from typing import Any
+
+from gateroom.errors import BY_CODE
+from gateroom.web.schemas import Problem
+
+
+def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """Describe error responses by their codes for the OpenAPI page, grouped by HTTP status."""
+    by_status: dict[int | str, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(BY_CODE[code].status, []).append(code)
+    return {
+        status: {
+            "description": " · ".join(BY_CODE[code].sentence for code in found),
+            "content": {
+                "application/problem+json": {
+                    "schema": Problem.model_json_schema(),
+                    "examples": {code: {"value": BY_CODE[code]().document(int(status))} for code in found},
+                }
+            },
+        }
+        for status, found in by_status.items()
+    }
+
+
+# What any call with a credential may be answered.
+UNAUTHENTICATED = (
+    "missing_token",
+    "invalid_token",
+    "token_expired",
+    "token_revoked",
+    "user_disabled",
+    "ambiguous_credentials",
+    "unavailable",
+)
+CHANGING = (*UNAUTHENTICATED, "invalid_csrf", "invalid_command", "too_large")

@@ -1,0 +1,29 @@
+"""`/metrics`, for whom the configuration allows."""
+
+from ipaddress import ip_address
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client.exposition import choose_encoder
+
+from gateroom.errors import NotFound
+from gateroom.web.deps import CurrentRuntime
+from gateroom.web.strict import StrictRoute
+
+router = APIRouter(tags=["operations"], route_class=StrictRoute)
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def metrics(request: Request, runtime: CurrentRuntime) -> Response:
+    """Show the metrics; by default to callers on this machine only, to others there is no such page."""
+    allowed = runtime.options.metrics
+    if allowed == "off" or (allowed == "loopback" and not _is_local(request)):
+        raise NotFound
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(runtime.metrics), headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
+
+def _is_local(request: Request) -> bool:
+    try:
+        return ip_address(request.client.host if request.client else "").is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,188 @@
+"""Rooms and who belongs to them."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+
+from gateroom.auth.principal import Principal
+from gateroom.errors import InvalidCommand, NotFound
+from gateroom.protocol.events import Person, rfc3339
+from gateroom.realtime.ports import Position
+from gateroom.realtime.topics import room_topic
+from gateroom.rooms import policy
+from gateroom.rooms.model import Action, Member, Room
+from gateroom.rooms.standings import Standing
+from gateroom.web.deps import CurrentPrincipal, CurrentRuntime
+from gateroom.web.paging import Page
+from gateroom.web.routes import CHANGING, UNAUTHENTICATED, problems
+from gateroom.web.runtime import Runtime
+from gateroom.web.schemas import (
+    History,
+    Listing,
+    MemberView,
+    NewMessage,
+    NewRoom,
+    PositionView,
+    Presence,
+    Present,
+    Published,
+    RoleChange,
+    RoomChange,
+    RoomId,
+    RoomView,
+    UserReference,
+)
+from gateroom.web.strict import StrictRoute
+
+router = APIRouter(prefix="/api/rooms", tags=["rooms"], route_class=StrictRoute)
+
+PAGE_BYTES = 256 * 1024
+_READING = (*UNAUTHENTICATED, "forbidden", "not_found")
+_WRITING = (*CHANGING, "forbidden", "not_found")
+
+
+@router.post(
+    "", status_code=201, summary="Make a room", responses=problems(*CHANGING, "forbidden", "conflict", "limit_reached")
+)
+async def create(body: NewRoom, response: Response, principal: CurrentPrincipal, runtime: CurrentRuntime) -> RoomView:
+    """Make a room and own it. Needs scope `rooms:create`."""
+    room = await runtime.directory.create(principal, body.id, body.kind, body.title, body.visibility)
+    response.headers["Location"] = f"/api/rooms/{room.id}"
+    return _view(room)
+
+
+@router.get("", summary="List rooms", responses=problems(*UNAUTHENTICATED, "invalid_command"))
+async def listing(page: Page, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Listing[RoomView]:
+    """List the public rooms and those you belong to, by id."""
+    rows = await runtime.directory.page(principal, page.after, page.rows)
+    return page.listing(rows, lambda room: room.id, _view)
+
+
+@router.get("/{room}", summary="Show a room", responses=problems(*_READING))
+async def show(room: RoomId, principal: CurrentPrincipal, runtime: CurrentRuntime) -> RoomView:
+    """Show a room that you may read."""
+    return _view(await runtime.directory.show(principal, room))
+
+
+@router.patch("/{room}", summary="Change a room", responses=problems(*_WRITING))
+async def change(room: RoomId, body: RoomChange, principal: CurrentPrincipal, runtime: CurrentRuntime) -> RoomView:
+    """Change title or visibility; for owners. Who may no longer read the room is removed at once."""
+    return _view(await runtime.directory.change(principal, room, body.title, body.visibility))
+
+
+@router.delete("/{room}", status_code=204, summary="Delete a room", responses=problems(*_READING, "invalid_csrf"))
+async def delete(room: RoomId, principal: CurrentPrincipal, runtime: CurrentRuntime) -> None:
+    """Delete a room with all that is in it; for owners."""
+    await runtime.directory.remove(principal, room)
+
+
+@router.get("/{room}/members", summary="List members", responses=problems(*_READING, "invalid_command"))
+async def members(
+    room: RoomId, page: Page, principal: CurrentPrincipal, runtime: CurrentRuntime
+) -> Listing[MemberView]:
+    """List members by username; for moderators and owners."""
+    rows = await runtime.directory.members(principal, room, page.after, page.rows)
+    return page.listing(rows, lambda member: member.username, _member)
+
+
+@router.put(
+    "/{room}/members/{user}", summary="Add a member or change a role", responses=problems(*_WRITING, "conflict")
+)
+async def put_member(
+    room: RoomId, user: UserReference, body: RoleChange, principal: CurrentPrincipal, runtime: CurrentRuntime
+) -> MemberView:
+    """Set a user's role; moderators for members and viewers, owners for all. Live sockets follow at once."""
+    found = await _member_to_change(runtime, principal, room, user)
+    return _member(await runtime.directory.put_member(principal, room, found, body.role))
+
+
+@router.delete(
+    "/{room}/members/{user}",
+    status_code=204,
+    summary="Remove a member",
+    responses=problems(*_READING, "invalid_csrf", "conflict"),
+)
+async def remove_member(
+    room: RoomId, user: UserReference, principal: CurrentPrincipal, runtime: CurrentRuntime
+) -> None:
+    """End a membership; live sockets hear nothing more of the room. Everybody may end their own."""
+    found = await _member_to_change(runtime, principal, room, user)
+    await runtime.directory.remove_member(principal, room, found)
+
+
+@router.post("/{room}/messages", status_code=201, summary="Publish", responses=problems(*_WRITING, "rate_limited"))
+async def publish(room: RoomId, body: NewMessage, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Published:
+    """Publish to a room without being connected."""
+    standing = await _standing(runtime, principal, room)
+    policy.require(Action.WRITE, standing.grants)
+    sender = Person(principal.user_id, principal.username)
+    position = await runtime.publisher.to_room(room, standing.kind, sender, body.text())
+    return Published(position=_position(position))
+
+
+@router.get("/{room}/messages", summary="Read history", responses=problems(*_READING, "invalid_command"))
+async def history(
+    room: RoomId,
+    principal: CurrentPrincipal,
+    runtime: CurrentRuntime,
+    since: Annotated[str | None, Query(max_length=90, examples=["Jd8x1wQk:42"])] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> History:
+    """Read what the room keeps after a position, oldest first."""
+    await _standing(runtime, principal, room)
+    start = _parsed(since) if since else None
+    page = await runtime.live.broker.history(room_topic(room), start, limit, PAGE_BYTES)
+    return History(
+        messages=[msgspec.json.decode(text) for text in page.texts],
+        position=_position(page.position),
+        more=page.more,
+        recovered=page.recovered,
+    )
+
+
+@router.get("/{room}/presence", summary="Who is here?", responses=problems(*_READING))
+async def presence(room: RoomId, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Presence:
+    """List the users connected to the room."""
+    standing = await _standing(runtime, principal, room)
+    if not standing.kind.presence:
+        raise NotFound("This kind of room does not show who is here.")
+    people = runtime.live.hub.people(room_topic(room))
+    return Presence(users=[Present(id=person.id, name=person.name, connections=count) for person, count in people])
+
+
+async def _standing(runtime: Runtime, principal: Principal, room: str) -> Standing:
+    """Judge the caller in the room. Raises `NotFound` for a room that one may not read."""
+    standing = await runtime.directory.standing(principal, room)
+    if Action.READ not in standing.grants.actions:
+        raise NotFound
+    return standing
+
+
+async def _member_to_change(runtime: Runtime, principal: Principal, room: str, user: str) -> str:
+    """Return the user's id; whether the user exists is told only to who may change members, or asks for themselves."""
+    standing = await _standing(runtime, principal, room)
+    if user not in (principal.user_id, f"@{principal.username}"):
+        policy.require(Action.MANAGE, standing.grants)
+    return (await runtime.people.any(user)).id
+
+
+def _parsed(since: str) -> Position:
+    epoch, _, seq = since.rpartition(":")
+    if not epoch or not seq.isascii() or not seq.isdigit():
+        raise InvalidCommand("since: is not a position, epoch:seq.")
+    return Position(epoch, int(seq))
+
+
+def _position(position: Position) -> PositionView:
+    return PositionView(epoch=position.epoch, seq=position.seq)
+
+
+def _view(room: Room) -> RoomView:
+    return RoomView(
+        id=room.id, kind=room.kind, title=room.title, visibility=room.visibility, created_at=rfc3339(room.created_at)
+    )
+
+
+def _member(member: Member) -> MemberView:
+    return MemberView(id=member.user_id, username=member.username, role=member.role, since=rfc3339(member.since))

@@ -1,0 +1,59 @@
+"""The sockets: each endpoint guards, accepts, hands over, and returns."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, WebSocket
+
+from gateroom.errors import Forbidden, GateroomError
+from gateroom.names import ROOM_ID_PATTERN
+from gateroom.realtime.multiplexed import MultiplexedSession
+from gateroom.realtime.single import InboxSession, RoomSession
+from gateroom.rooms.model import Action
+from gateroom.rooms.standings import Standing
+from gateroom.web.deps import CurrentRuntime, SocketGuest, refuse
+from gateroom.web.handover import hand_over
+from gateroom.web.runtime import runtime_of
+
+router = APIRouter()
+
+_ROOM_ID = re.compile(ROOM_ID_PATTERN)
+
+
+async def readable_room(room: str, guest: SocketGuest, runtime: CurrentRuntime) -> Standing:
+    """Judge the caller in the room of the path; an unknown room and a private one are refused alike."""
+    try:
+        if not _ROOM_ID.match(room):
+            raise Forbidden
+        standing = await runtime.directory.standing(guest.principal, room)
+        if Action.READ not in standing.grants.actions:
+            raise Forbidden
+    except GateroomError as error:
+        raise refuse(error, runtime) from None
+    return standing
+
+
+ReadableRoom = Annotated[Standing, Depends(readable_room)]
+
+
+@router.websocket("/ws")
+async def multiplexed(websocket: WebSocket, guest: SocketGuest) -> None:
+    """Speak `gateroom.v1`: JSON commands for any number of rooms."""
+    runtime = runtime_of(websocket)
+    session = MultiplexedSession(runtime.live, guest.principal, guest.place, runtime.dispatch)
+    await hand_over(websocket, session, as_events=guest.offered)
+
+
+@router.websocket("/ws/rooms/{room}")
+async def one_room(websocket: WebSocket, room: str, guest: SocketGuest, _: ReadableRoom) -> None:
+    """Publish each text as it is, and deliver what the room hears."""
+    live = runtime_of(websocket).live
+    session = RoomSession(live, guest.principal, guest.place, room, as_events=guest.offered)
+    await hand_over(websocket, session, as_events=guest.offered)
+
+
+@router.websocket("/ws/users/me")
+async def inbox(websocket: WebSocket, guest: SocketGuest) -> None:
+    """Deliver what is sent to the caller."""
+    session = InboxSession(runtime_of(websocket).live, guest.principal, guest.place, as_events=guest.offered)
+    await hand_over(websocket, session, as_events=guest.offered)

@@ -1,0 +1,42 @@
+"""What other programs look for at fixed places: public keys, liveness, readiness."""
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from gateroom.web.deps import CurrentRuntime
+from gateroom.web.schemas import Health
+from gateroom.web.strict import StrictRoute
+
+router = APIRouter(tags=["operations"], route_class=StrictRoute)
+
+
+@router.get("/.well-known/jwks.json", summary="Public keys", response_model=dict[str, Any])
+async def jwks(runtime: CurrentRuntime) -> Response:
+    """Show the keys that access tokens are signed with (RFC 7517)."""
+    return JSONResponse(runtime.ring.jwks(), headers={"Cache-Control": "public, max-age=300"})
+
+
+@router.get("/healthz", summary="Is the process alive?")
+async def healthz() -> Health:
+    """Answer as long as the process answers at all."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz", summary="Can it do its work?", responses={503: {"model": Health, "description": "Not at the moment."}}
+)
+async def readyz(runtime: CurrentRuntime, response: Response) -> Health:
+    """Show each dependency's state; 503 while one is not usable or the server is stopping."""
+    checks = {}
+    for name, check in runtime.checks.items():
+        try:
+            await check()
+            checks[name] = "ok"
+        except Exception:  # whatever is wrong with a dependency, here it is a state and not a fault
+            checks[name] = "unavailable"
+    stopping = runtime.live.door.shut
+    ready = not stopping and all(state == "ok" for state in checks.values())
+    response.status_code = 200 if ready else 503
+    return Health(status="ok" if ready else "stopping" if stopping else "unavailable", checks=checks)

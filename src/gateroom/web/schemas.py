@@ -1,0 +1,200 @@
+"""The bodies of the HTTP API, as its OpenAPI page shows them."""
+
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from gateroom.names import ROOM_ID_PATTERN, USER_REFERENCE_PATTERN, USERNAME_PATTERN
+from gateroom.protocol.codec import check_json
+from gateroom.rooms.model import Role, Visibility
+
+T = TypeVar("T")
+
+
+def _written(pattern: str) -> str:
+    """Write a pattern as JSON Schema and pydantic's engine have it: there `$` is the very end (ECMA-262)."""
+    return pattern.replace(r"\Z", "$")
+
+
+Username = Annotated[str, StringConstraints(pattern=_written(USERNAME_PATTERN))]
+UserReference = Annotated[
+    str, Field(pattern=_written(USER_REFERENCE_PATTERN), description="A user's id, or @username.", examples=["@ada"])
+]
+RoomId = Annotated[str, Field(pattern=_written(ROOM_ID_PATTERN), examples=["lobby"])]
+ScopeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,40}(:[a-z0-9_.-]{1,40})?$")]
+RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")]
+Title = Annotated[str, StringConstraints(max_length=200)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Problem(_Body):
+    """What went wrong (RFC 9457). `code` is stable; the sentences are not."""
+
+    type: str = Field(examples=["urn:gateroom:problem:forbidden"])
+    title: str
+    status: int
+    detail: str
+    code: str = Field(examples=["forbidden"])
+
+
+class OAuthProblem(_Body):
+    """What went wrong (RFC 6749 section 5.2)."""
+
+    error: str = Field(examples=["invalid_grant"])
+    error_description: str
+
+
+class Token(_Body):
+    """An access token (RFC 6749 section 5.1)."""
+
+    access_token: str
+    token_type: str = Field(examples=["bearer"])
+    expires_in: int = Field(description="Seconds the token is good for.", examples=[900])
+    scope: str = Field(examples=["rooms:create users:send"])
+
+
+class LoginRequest(_Body):
+    username: Annotated[str, Field(max_length=64, examples=["ada"])]
+    password: Annotated[str, Field(max_length=1024, examples=["correct horse battery staple"])]
+    cookie: bool = Field(False, description="Put the token into an HttpOnly cookie instead of the body.")
+
+
+class Profile(_Body):
+    id: str
+    username: str
+    roles: list[str]
+    scopes: list[str]
+
+
+class CookieLogin(_Body):
+    """The answer to a login by cookie: the token itself is out of scripts' reach."""
+
+    user: Profile
+    expires_in: int
+    csrf_token: str = Field(description="Send it as X-CSRF-Token with every request that changes something.")
+
+
+class Me(Profile):
+    session: str
+    expires_at: str = Field(examples=["2026-11-20T12:15:00.000Z"])
+    csrf_token: str | None = Field(None, description="Only for a caller by cookie.")
+
+
+class NewUser(_Body):
+    username: Username = Field(examples=["ada"])
+    password: Annotated[str, Field(max_length=4096, examples=["correct horse battery staple"])]
+    roles: Annotated[list[RoleName], Field(max_length=32)] = []
+    scopes: Annotated[list[ScopeName], Field(max_length=64)] | None = Field(
+        None, description="Left out: the configured default scopes."
+    )
+
+
+class UserChange(_Body):
+    """What is left out stays as it is."""
+
+    roles: Annotated[list[RoleName], Field(max_length=32)] | None = None
+    scopes: Annotated[list[ScopeName], Field(max_length=64)] | None = None
+    disabled: bool | None = None
+
+
+class UserView(Profile):
+    disabled: bool
+    created_at: str = Field(examples=["2026-11-20T12:00:00.000Z"])
+
+
+class NewRoom(_Body):
+    id: RoomId
+    kind: Annotated[str, Field(max_length=40)] = "default"
+    title: Title = ""
+    visibility: Visibility = Visibility.PRIVATE
+
+
+class RoomChange(_Body):
+    """What is left out stays as it is."""
+
+    title: Title | None = None
+    visibility: Visibility | None = None
+
+
+class RoomView(_Body):
+    id: RoomId
+    kind: str
+    title: str
+    visibility: Visibility
+    created_at: str
+
+
+class RoleChange(_Body):
+    role: Role
+
+
+class MemberView(_Body):
+    id: str
+    username: str
+    role: Role
+    since: str
+
+
+class NewMessage(_Body):
+    data: Any = Field(description="Any JSON.", examples=[{"text": "hello"}])
+
+    def text(self) -> bytes:
+        """Return the data as JSON text that every receiver can read. Raises `InvalidCommand`."""
+        text = msgspec.json.encode(self.data)
+        check_json(text)
+        return text
+
+
+class PositionView(_Body):
+    epoch: str
+    seq: int
+
+
+class Published(_Body):
+    position: PositionView
+
+
+class Sent(Published):
+    connections: int = Field(description="How many connections have it now; 0: it waits in the inbox.")
+
+
+class Present(_Body):
+    id: str
+    name: str
+    connections: int
+
+
+class Presence(_Body):
+    users: list[Present]
+
+
+class ConnectionView(_Body):
+    id: str
+    rooms: list[str]
+
+
+class Disconnected(_Body):
+    connections: int
+
+
+class History(_Body):
+    messages: list[dict[str, Any]]
+    position: PositionView
+    more: bool
+    recovered: bool
+
+
+class Listing(_Body, Generic[T]):
+    """One page; `next` is the cursor of the next one."""
+
+    items: list[T]
+    next: str | None
+
+
+class Health(_Body):
+    status: str = Field(examples=["ok"])
+    checks: dict[str, str] = Field(default={}, examples=[{"storage": "ok"}])

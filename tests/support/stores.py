@@ -1,0 +1,214 @@
+"""The stores for tests: in memory, complete and held to the same conformance suites as the SQL ones; and these."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateroom.auth.ports import Clock, PasswordStore, User, UserPages, UserStore
+from gateroom.errors import Conflict, LimitReached, NotFound
+from gateroom.rooms.model import NO_CAPS, Member, Role, Room, RoomCaps, Visibility
+from gateroom.rooms.ports import MemberStore, RoomStore
+from gateroom.storage.database import Database
+from gateroom.storage.rooms import SqlMembers, SqlRooms
+from gateroom.storage.users import SqlUsers
+from support.clock import FrozenClock
+
+
+class InMemoryUsers:
+    """The `UserStore`, `UserPages` and `PasswordStore` in a dict."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, User] = {}
+        self._hashes: dict[str, str] = {}
+        self.on_remove: list[Callable[[str], None]] = []  # told the id of an account that was deleted
+
+    async def add(self, user: User, password_hash: str) -> None:
+        if user.id in self._users or await self.by_name(user.username):
+            raise Conflict
+        self._users[user.id] = user
+        self._hashes[user.id] = password_hash
+
+    async def by_id(self, user_id: str) -> User | None:
+        return self._users.get(user_id)
+
+    async def by_name(self, username: str) -> User | None:
+        return next((user for user in self._users.values() if user.username == username), None)
+
+    async def save(self, user: User) -> None:
+        kept = self.existing(user.id)
+        self._users[user.id] = replace(user, username=kept.username, created_at=kept.created_at)
+
+    async def remove(self, user_id: str) -> None:
+        self.existing(user_id)
+        del self._users[user_id], self._hashes[user_id]
+        for tell in self.on_remove:
+            tell(user_id)
+
+    async def page(self, after: str | None, limit: int) -> Sequence[User]:
+        found = [user for user in self._users.values() if user.username > (after or "")]
+        return sorted(found, key=lambda user: user.username)[:limit]
+
+    async def hash_of(self, user_id: str) -> str | None:
+        return self._hashes.get(user_id)
+
+    async def replace(self, user_id: str, password_hash: str) -> None:
+        self.existing(user_id)
+        self._hashes[user_id] = password_hash
+
+    def existing(self, user_id: str) -> User:
+        """Return the account. Raises `NotFound`."""
+        if user_id not in self._users:
+            raise NotFound
+        return self._users[user_id]
+
+
+class InMemoryRooms:
+    """The `RoomStore` in a dict; `members` is the `MemberStore` of the same rooms."""
+
+    def __init__(self, users: InMemoryUsers, clock: Clock | None = None) -> None:
+        self.members = InMemoryMembers(self, users, clock or FrozenClock())
+        self._users = users
+        self._rooms: dict[str, Room] = {}
+        users.on_remove.append(self._forget_user)
+
+    async def add(self, room: Room, owner_id: str | None, caps: RoomCaps = NO_CAPS) -> None:
+        if room.id in self._rooms:
+            raise Conflict
+        if len(self._rooms) >= caps.max_rooms > 0 or self.members.owned_by(owner_id) >= caps.max_rooms_per_user > 0:
+            raise LimitReached
+        for user_id in {room.created_by, owner_id} - {None}:
+            self._users.existing(str(user_id))
+        self._rooms[room.id] = room
+        if owner_id is not None:
+            self.members.start(room, owner_id)
+
+    async def by_id(self, room_id: str) -> Room | None:
+        return self._rooms.get(room_id)
+
+    async def save(self, room: Room) -> None:
+        kept = self.existing(room.id)
+        self._rooms[room.id] = replace(kept, title=room.title, visibility=room.visibility)
+
+    async def remove(self, room_id: str) -> None:
+        self.existing(room_id)
+        del self._rooms[room_id]
+        self.members.forget(room_id=room_id)
+
+    async def page(self, visible_to: str | None, after: str | None, limit: int) -> Sequence[Room]:
+        def seen(room: Room) -> bool:
+            public = room.visibility is Visibility.PUBLIC
+            return visible_to is None or public or self.members.has(room.id, visible_to)
+
+        found = [room for room in self._rooms.values() if room.id > (after or "") and seen(room)]
+        return sorted(found, key=lambda room: room.id)[:limit]
+
+    def existing(self, room_id: str) -> Room:
+        """Return the room. Raises `NotFound`."""
+        if room_id not in self._rooms:
+            raise NotFound
+        return self._rooms[room_id]
+
+    def _forget_user(self, user_id: str) -> None:
+        self.members.forget(user_id=user_id)
+        for room in list(self._rooms.values()):
+            if room.created_by == user_id:
+                self._rooms[room.id] = replace(room, created_by=None)
+
+
+class InMemoryMembers:
+    """The `MemberStore` in a dict; made by `InMemoryRooms`."""
+
+    def __init__(self, rooms: InMemoryRooms, users: InMemoryUsers, clock: Clock) -> None:
+        self._rooms = rooms
+        self._users = users
+        self._clock = clock
+        self._members: dict[tuple[str, str], Member] = {}
+
+    async def of(self, room_id: str, user_id: str) -> Member | None:
+        return self._members.get((room_id, user_id))
+
+    async def put(self, room_id: str, user_id: str, role: Role) -> Member:
+        self._rooms.existing(room_id)
+        user = self._users.existing(user_id)
+        kept = self._members.get((room_id, user_id))
+        if kept is not None and role is not Role.OWNER:
+            self._require_another_owner(kept)
+        since = kept.since if kept else self._clock()
+        member = Member(room_id, user_id, user.username, role, since)
+        self._members[room_id, user_id] = member
+        return member
+
+    async def remove(self, room_id: str, user_id: str) -> None:
+        member = self._members.get((room_id, user_id))
+        if member is None:
+            raise NotFound
+        self._require_another_owner(member)
+        del self._members[room_id, user_id]
+
+    async def page(self, room_id: str, after: str | None, limit: int) -> Sequence[Member]:
+        found = [member for member in self._in(room_id) if member.username > (after or "")]
+        return sorted(found, key=lambda member: member.username)[:limit]
+
+    def owned_by(self, user_id: str | None) -> int:
+        """Count the rooms in which the user is an owner."""
+        return sum(member.user_id == user_id and member.role is Role.OWNER for member in self._members.values())
+
+    def has(self, room_id: str, user_id: str) -> bool:
+        """Tell whether the user is a member."""
+        return (room_id, user_id) in self._members
+
+    def start(self, room: Room, owner_id: str) -> None:
+        """Note the first owner of a new room."""
+        owner = self._users.existing(owner_id)
+        self._members[room.id, owner_id] = Member(room.id, owner_id, owner.username, Role.OWNER, room.created_at)
+
+    def forget(self, room_id: str | None = None, user_id: str | None = None) -> None:
+        """Drop the memberships of a room or a user that is gone."""
+        for key in list(self._members):
+            if room_id == key[0] or user_id == key[1]:
+                del self._members[key]
+
+    def _in(self, room_id: str) -> Iterable[Member]:
+        return [member for member in self._members.values() if member.room_id == room_id]
+
+    def _require_another_owner(self, member: Member) -> None:
+        owners = [other for other in self._in(member.room_id) if other.role is Role.OWNER]
+        if owners == [member]:
+            raise Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """All stores on one set of data, and the clock they read."""
+
+    users: UserStore
+    pages: UserPages
+    passwords: PasswordStore
+    rooms: RoomStore
+    members: MemberStore
+    clock: FrozenClock
+
+
+def in_memory() -> Stores:
+    """Return empty stores in memory."""
+    clock = FrozenClock()
+    users = InMemoryUsers()
+    rooms = InMemoryRooms(users, clock)
+    return Stores(users, users, users, rooms, rooms.members, clock)
+
+
+def in_sql(database: Database) -> Stores:
+    """Return the SQL stores on `database`."""
+    clock = FrozenClock()
+    users = SqlUsers(database)
+    return Stores(users, users, users, SqlRooms(database), SqlMembers(database, clock), clock)
+
+
+def a_user(name: str, **changes: Any) -> User:
+    """Build an account called `name`, with the id `u-<name>`."""
+    return replace(User(f"u-{name}", name, frozenset(), frozenset(), created_at=1_700_000_000.25), **changes)
+
+
+def a_room(room_id: str, **changes: Any) -> Room:
+    """Build a private room."""
+    return replace(Room(room_id, "default", "", Visibility.PRIVATE, None, created_at=1_700_000_000.5), **changes)

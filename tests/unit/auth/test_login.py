@@ -1,0 +1,210 @@
+"""Who may log in, and what is granted."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from gateroom.auth.keys import KeyRing, SigningKey
+from gateroom.auth.login import Login
+from gateroom.auth.passwords import Cost, Passwords, Verdict
+from gateroom.auth.ports import User
+from gateroom.auth.tokens import AccessTokens
+from gateroom.errors import InvalidCredentials, RateLimited, Unavailable
+from support.clock import FrozenClock
+from support.stores import InMemoryUsers
+
+ADA = User(
+    id="u-ada",
+    username="ada",
+    roles=frozenset({"staff"}),
+    scopes=frozenset({"users:send", "rooms:create"}),
+    created_at=1.0,
+)
+CHEAP = Cost(memory=64, passes=1)
+
+
+class WatchedPasswords(Passwords):
+    """Notes whether each verification had a hash to work on, and can be told to hash no more."""
+
+    def __init__(self, cost: Cost) -> None:
+        super().__init__(cost)
+        self.verified: list[bool] = []
+        self.full = False
+
+    async def hash(self, password: str) -> str:
+        if self.full:
+            raise RateLimited
+        return await super().hash(password)
+
+    async def verify(self, stored: str | None, password: str) -> Verdict:
+        self.verified.append(stored is not None)
+        return await super().verify(stored, password)
+
+
+class WatchedUsers(InMemoryUsers):
+    """Notes every look-up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_up: list[str] = []
+        self.broken = False
+
+    async def by_name(self, username: str) -> User | None:
+        self.looked_up.append("name")
+        return await super().by_name(username)
+
+    async def hash_of(self, user_id: str) -> str | None:
+        self.looked_up.append("hash")
+        return await super().hash_of(user_id)
+
+    async def replace(self, user_id: str, password_hash: str) -> None:
+        if self.broken:
+            raise Unavailable
+        await super().replace(user_id, password_hash)
+
+
+@dataclass
+class Desk:
+    """A login with everything around it."""
+
+    users: WatchedUsers
+    passwords: WatchedPasswords
+    tokens: AccessTokens
+    login: Login
+
+    def stronger(self, cost: Cost) -> "Desk":
+        """Return the same with costlier hashes, as after a change of configuration."""
+        passwords = WatchedPasswords(cost)
+        return replace(self, passwords=passwords, login=Login(self.users, self.users, passwords, self.tokens))
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    users, passwords = WatchedUsers(), WatchedPasswords(CHEAP)
+    tokens = AccessTokens(KeyRing(SigningKey.generate()), "issuer", "gateroom", 900, FrozenClock())
+    hashed = await passwords.hash("correct horse")
+    await users.add(ADA, hashed)
+    await users.add(replace(ADA, id="u-bob", username="bob", disabled=True), hashed)
+    users.looked_up.clear()
+    yield Desk(users, passwords, tokens, Login(users, users, passwords, tokens))
+    passwords.close()
+
+
+async def test_the_right_password_of_an_enabled_account_logs_in(desk: Desk) -> None:
+    assert await desk.login.authenticate("ada", "correct horse") == ADA
+
+
+IMPOSSIBLE = [
+    "",
+    "a",
+    "Ada",
+    "ADA",
+    " ada",
+    "ada ",
+    "ada\n",
+    "@ada",
+    "a/da",
+    "-",
+    "ad\u0430",
+    "\ud800da",
+    "x" * 65,
+    "x" * 10**6,
+]
+
+
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [("nobody", "correct horse"), ("ada", "wrong"), ("ada", ""), ("ada", "x" * 10**6), ("ada", "\ud800")]
+    + [("bob", "correct horse"), ("bob", "wrong")]
+    + [(username, "correct horse") for username in IMPOSSIBLE],
+)
+async def test_every_failure_is_the_same_failure_after_the_same_work(desk: Desk, username: str, password: str) -> None:
+    with pytest.raises(InvalidCredentials) as refused:
+        await desk.login.authenticate(username, password)
+    assert refused.value.detail == InvalidCredentials.sentence
+    assert desk.users.looked_up == ["name", "hash"]
+    assert len(desk.passwords.verified) == 1
+
+
+async def test_an_unknown_name_costs_a_hash_as_a_known_one_does(desk: Desk) -> None:
+    for username in ("ada", "nobody", "bob"):
+        with pytest.raises(InvalidCredentials):
+            await desk.login.authenticate(username, "wrong")
+    assert desk.passwords.verified == [True, False, True]
+
+
+# Rehashing
+
+
+async def test_a_hash_is_renewed_at_login_when_parameters_rose(desk: Desk) -> None:
+    later = desk.stronger(Cost(memory=64, passes=2))
+    assert await later.login.authenticate("ada", "correct horse") == ADA
+    renewed = await desk.users.hash_of("u-ada")
+    assert renewed is not None
+    assert "t=2" in renewed
+    await later.login.authenticate("ada", "correct horse")
+    assert await desk.users.hash_of("u-ada") == renewed
+    later.passwords.close()
+
+
+async def test_a_failed_login_renews_nothing(desk: Desk) -> None:
+    later = desk.stronger(Cost(memory=64, passes=2))
+    before = [await desk.users.hash_of(user_id) for user_id in ("u-ada", "u-bob")]
+    for username, password in (("ada", "wrong"), ("bob", "correct horse")):
+        with pytest.raises(InvalidCredentials):
+            await later.login.authenticate(username, password)
+    assert [await desk.users.hash_of(user_id) for user_id in ("u-ada", "u-bob")] == before
+    later.passwords.close()
+
+
+@pytest.mark.parametrize("trouble", ["no place to hash", "no store to write to"])
+async def test_a_login_stands_when_its_hash_cannot_be_renewed(desk: Desk, trouble: str) -> None:
+    later = desk.stronger(Cost(memory=64, passes=2))
+    later.passwords.full = trouble == "no place to hash"
+    desk.users.broken = trouble == "no store to write to"
+    assert await later.login.authenticate("ada", "correct horse") == ADA
+    later.passwords.close()
+
+
+async def test_a_password_changed_while_the_old_one_is_rehashed_stays_changed(desk: Desk) -> None:
+    class Meanwhile(WatchedPasswords):
+        """Somebody changes the password just when the old one is hashed anew."""
+
+        async def hash(self, password: str) -> str:
+            hashed = await super().hash(password)
+            await desk.users.replace("u-ada", "the new hash")
+            return hashed
+
+    passwords = Meanwhile(Cost(memory=64, passes=2))
+    await Login(desk.users, desk.users, passwords, desk.tokens).authenticate("ada", "correct horse")
+    assert await desk.users.hash_of("u-ada") == "the new hash"
+    passwords.close()
+
+
+# Granting
+
+
+@pytest.mark.parametrize(
+    ("requested", "granted"),
+    [
+        (None, {"users:send", "rooms:create"}),
+        (frozenset({"users:send"}), {"users:send"}),
+        (frozenset({"users:send", "users:admin"}), {"users:send"}),
+        (frozenset({"users:admin"}), set()),
+        (frozenset[str](), set()),
+    ],
+)
+def test_a_token_has_the_asked_scopes_that_the_account_has(
+    desk: Desk, requested: frozenset[str] | None, granted: set[str]
+) -> None:
+    issued = desk.login.grant(ADA, requested, "cli")
+    assert issued.claims.scope == granted
+    assert issued.claims.client_id == "cli"
+    assert desk.tokens.verify(issued.token) == issued.claims
+
+
+def test_every_login_is_a_session_of_its_own(desk: Desk) -> None:
+    sessions = {desk.login.grant(ADA, None, "cli").claims.sid for _ in range(50)}
+    assert len(sessions) == 50
+    assert {len(sid) for sid in sessions} == {22}
