@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -48,6 +49,7 @@ from gateroom.web.metrics import registry_of
 from gateroom.web.runtime import Runtime, WebOptions
 
 INBOX = Retention(size=100, ttl=86400)
+_BROKER, _HUB = 0, 1  # the stages of a tick
 SERVER = Person("server", "server")  # the sender of what an embedding application says without a user
 
 
@@ -202,8 +204,8 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
     standings = Standings(stores.rooms, stores.members, kinds, time.monotonic)
     limits = _limits(settings)
     tick, counts = Tick(), Counts()
-    hub = Hub(tick.wake, counts)
-    broker = LocalBroker(hub.deliver, tick.wake, time.monotonic)
+    hub = Hub(partial(tick.wake, _HUB), counts)
+    broker = LocalBroker(hub.deliver, partial(tick.wake, _BROKER), time.monotonic)
     tick.stages(broker.step, hub.flush)
     door = Door(limits, time.monotonic)
     live = Live(hub, broker, people, standings, limits, door, counts, time.time, time.monotonic, INBOX)
@@ -289,7 +291,7 @@ def _print(account: NewAccount) -> None:
 
 def whole_app(gateroom: Gateroom) -> FastAPI:
     """Make the application that `gateroom serve` serves: Gateroom and nothing else."""
-    app = FastAPI(title="Gateroom", version=__version__, docs_url=None, redoc_url=None, max_body_size=65536)
+    app = FastAPI(title="Gateroom", version=__version__, docs_url=None, redoc_url=None)
     gateroom.install(app, whole=True)
     return app
 

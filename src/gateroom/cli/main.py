@@ -9,6 +9,8 @@ from gateroom.auth.keys import KeyRefused
 from gateroom.cli import bench, check, rooms, schemas, serve, token, users
 from gateroom.cli.options import Refused
 from gateroom.errors import GateroomError
+from gateroom.server.logs import configure
+from gateroom.server.run import ServeError
 from gateroom.settings import SettingsError
 from gateroom.storage.engine import StorageError
 from gateroom.version import __version__
@@ -35,12 +37,15 @@ def gateroom(
 
 def main() -> None:
     """Run the command line; what can go wrong is said in one line on stderr."""
+    configure("console", "warning")  # on stderr: what a command prints is for the next program
     try:
         app()
-    except (SettingsError, StorageError, KeyRefused, Refused) as problem:
+    except (SettingsError, StorageError, KeyRefused, ServeError, Refused) as problem:
         _fail(str(problem))
     except GateroomError as error:
         _fail(error.detail)
+    except OSError as error:  # such as a data directory that one may not write to
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def _fail(sentence: str) -> None:

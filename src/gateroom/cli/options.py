@@ -15,6 +15,8 @@ from gateroom.settings import Settings, load_settings
 
 T = TypeVar("T")
 
+_WIDTH = 1000  # of a table where the output is not a terminal: nothing is cut off for the next program
+
 Config = Annotated[
     Path | None, typer.Option("--config", help="TOML file; by default config/gateroom.toml, if there is one.")
 ]
@@ -51,7 +53,12 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if not rows:
         typer.echo("none")
         return
-    table = Table(*rows[0], box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(" ".join(value) if isinstance(value, list) else str(value) for value in row.values()))
-    Console(soft_wrap=True, markup=False, highlight=False).print(table)
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    console.print(table)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gateroom.app import Gateroom, whole_app
-from gateroom.cli.options import Config, DataDir, Refused
+from gateroom.app import Gateroom, Stores, load_keys, whole_app
+from gateroom.cli.options import Config, DataDir, Refused, with_stores
+from gateroom.errors import InvalidCommand
 from gateroom.rooms.first_start import NewAccount
 from gateroom.server import run
 from gateroom.server.logs import configure
@@ -28,6 +29,7 @@ def serve(
         raise Refused("--workers: more than one process cannot share the in-process broker; use --workers 1.")
     settings = load_settings(config, {"server": {"host": host, "port": port, "data_dir": data_dir}})
     configure(settings.observability.log_format, settings.observability.log_level)
+    _try_out(settings)
     born: list[NewAccount] = []
     gateroom = Gateroom(settings, demo=demo, tell=born.append)
     raise typer.Exit(
@@ -40,6 +42,25 @@ def serve(
             on_started=lambda address: _greet(settings, address, born),
         )
     )
+
+
+def _try_out(settings: Settings) -> None:
+    """Open what the server will need, so that what is wrong with it is said in one line and not in a traceback.
+
+    Raises `KeyRefused`, `StorageError` or `Refused`.
+    """
+    chosen = settings.auth.admin_password
+
+    async def work(stores: Stores) -> None:
+        if chosen is None or await stores.registry.page(None, 1):
+            return
+        try:
+            stores.passwords.check_strength(chosen.get_secret_value())
+        except InvalidCommand as error:
+            raise Refused(f"auth.admin_password: {error.detail}") from None
+
+    with_stores(settings, work)
+    load_keys(settings)
 
 
 def _greet(settings: Settings, address: str, born: list[NewAccount]) -> None:

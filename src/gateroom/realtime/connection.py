@@ -8,6 +8,10 @@ from gateroom.protocol.frame import Segment
 from gateroom.realtime.ports import FrameSink
 
 
+def _unheard() -> None:
+    """Take the place of `overflow` once nobody is to be told."""
+
+
 class Connection:
     """Everything for the peer goes through `outbox` and leaves in one write at the end of the tick, the close last.
 
@@ -76,6 +80,10 @@ class Connection:
         """Write what was held; called when the sink is no longer paused."""
         if self._closing is None:
             self._write_held()
+
+    def release(self) -> None:
+        """Report no overflow any more: the session has ended, and the two must not keep each other alive."""
+        self._overflow = _unheard
 
     def drop(self, topic: str) -> None:
         """Forget what is still unwritten of a topic."""

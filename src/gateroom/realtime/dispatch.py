@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import Raw
 
@@ -18,6 +18,7 @@ from gateroom.errors import (
     RateLimited,
     Unavailable,
 )
+from gateroom.incidents import note
 from gateroom.protocol import events
 from gateroom.protocol.commands import (
     AnyCommand,
@@ -43,7 +44,11 @@ from gateroom.rooms.standings import Standing
 PAGE_MESSAGES, PAGE_BYTES = 100, 256 * 1024
 MAX_WAITING = 256  # commands of one room that wait for their turn
 
+_WORTH_A_LINE = (403, 429)  # denied, or too much: what security people ask for afterwards
 PATIENCE = 10.0  # seconds a command may wait for SQL or history
+
+# What is counted when a command did what it says; made once, since it is counted per message.
+_SUCCESS = {command: (command.__name__.lower(), "ok") for command in get_args(AnyCommand)}
 
 Handler = Callable[[Session, Subscription | None, Any], None]
 Act = Callable[[Session, Subscription, Any], None]
@@ -235,11 +240,14 @@ class Dispatch:
     # Answers and turns
 
     def _succeed(self, session: Session, command: AnyCommand, fields: dict[str, Any] | None = None) -> None:
-        self._live.counts.commands[type(command).__name__.lower(), "ok"] += 1
+        self._live.counts.commands[_SUCCESS[type(command)]] += 1
         session.answer(events.reply(command.id, fields))
 
     def _fail(self, session: Session, command: AnyCommand, error: GateroomError) -> None:
-        self._live.counts.commands[type(command).__name__.lower(), error.code] += 1
+        kind, _ = _SUCCESS[type(command)]
+        self._live.counts.commands[kind, error.code] += 1
+        if error.status in _WORTH_A_LINE:
+            note("command_refused", code=error.code, type=kind, user=session.principal.user_id)
         session.answer(events.error(command.id, error))
 
     def _act(self, session: Session, lane: Subscription, command: Any, act: Act) -> None:

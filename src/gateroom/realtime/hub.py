@@ -1,8 +1,9 @@
 """This process's connections by topic: who is where, and one write per connection and tick."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from time import perf_counter
+
+from msgspec import Struct
 
 from gateroom.protocol import events
 from gateroom.protocol.events import Person
@@ -13,8 +14,7 @@ from gateroom.realtime.ports import Position, Record
 from gateroom.realtime.topics import room_of
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(Struct, frozen=True):
     """An event, encoded once for everybody who gets it."""
 
     text: bytes
@@ -169,8 +169,7 @@ class Hub:
 
     def _post(self, segment: Segment, connections: Iterable[Connection]) -> None:
         """The hot loop: `Connection.post` written out, since nobody here is closing."""
-        dirty = self._dirty
-        before = len(dirty)
+        dirty = self._dirty  # nobody need be woken: what is pending has the flush of this tick before it
         reached = 0
         for connection in connections:
             outbox = connection.outbox
@@ -178,8 +177,6 @@ class Hub:
                 dirty.append(connection)
             outbox.append(segment)
             reached += 1
-        if len(dirty) != before:
-            self._wake()
         self._counts.deliveries += reached * len(segment.texts)
         self._counts.bytes_out += reached * len(segment.frames)
 

@@ -1,16 +1,16 @@
-"""What the live path needs from outside."""
+"""What the live path needs from outside. Its values are msgspec structs: made per message, five times as fast."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateroom.errors import GateroomError
 from gateroom.protocol.frame import Segment
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """Where a message stands in its stream: `seq` rises by one per message, from 1; 0 is before the first."""
 
     epoch: str
@@ -25,16 +25,14 @@ class Kind(StrEnum):
     EVENT = "event"
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(Struct, frozen=True):
     """How much of a stream is kept: up to `size` messages (0: none), none older than `ttl` seconds (0: no limit)."""
 
     size: int
     ttl: float
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One thing to be carried to everybody on a topic.
 
     `body` is the JSON text of the event without its opening brace for numbered kinds, since type and position are put
@@ -48,8 +46,7 @@ class Record:
     skip_user: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A part of a stream, oldest first: `texts` are whole events.
 
     `position` is that of the last one, or where the reader stands when there are none; `more` says that the stream goes
@@ -154,6 +151,9 @@ class Feed(Protocol):
         """Close with 1012 `restarting`: the server shuts down."""
         ...
 
-    def lost(self) -> None:
-        """Let go of everything: the peer is gone; the last call."""
+    def lost(self, code: int = 1006, reason: str = "") -> None:
+        """Let go of everything: the peer is gone; the last call.
+
+        `code` and `reason` are what the server itself closed with, because the peer broke the protocol; 1006 otherwise.
+        """
         ...

@@ -5,8 +5,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 
-import structlog
-
 from gateroom.auth.principal import Principal
 from gateroom.errors import (
     GateroomError,
@@ -22,6 +20,7 @@ from gateroom.errors import (
     TokenExpired,
     UserDisabled,
 )
+from gateroom.incidents import blame, note
 from gateroom.protocol import events
 from gateroom.protocol.events import Person
 from gateroom.protocol.frame import Segment
@@ -34,8 +33,6 @@ from gateroom.realtime.subscription import Subscription, announce
 from gateroom.realtime.topics import EVERYONE, user_topic
 from gateroom.rooms.policy import NOTHING
 from gateroom.rooms.standings import Standing
-
-_log = structlog.get_logger("gateroom.session")
 
 UNSUPPORTED_DATA, INVALID_TEXT, TOO_BIG = 1003, 1007, 1009  # RFC 6455 section 7.4.1
 VIOLATIONS_PERIOD = 60.0  # seconds within which `max_violations` are borne
@@ -136,11 +133,8 @@ class Session(ABC):
             self.live.broker.step()
         self.end(Restarting())
 
-    def lost(self) -> None:
-        if not self._ended:
-            self._ended = True
-            self.live.counts.closes[VANISHED, ""] += 1
-            self._let_go()
+    def lost(self, code: int = VANISHED, reason: str = "") -> None:
+        self._finish(code, reason)
 
     # What a subclass says
 
@@ -198,9 +192,7 @@ class Session(ABC):
 
     def fault(self, fault: BaseException) -> None:
         """End because of a mistake of ours; the peer gets an error id that the log has too."""
-        error_id = secrets.token_hex(6)
-        _log.error("session_failed", error_id=error_id, connection=self._id(), exc_info=fault)
-        self.close(InternalError.close_code, f"{InternalError.code} {error_id}")
+        self.close(InternalError.close_code, blame("session_failed", fault, connection=self.connection.id))
 
     def charge(self, publishing: bool) -> None:
         """Take one command from the allowance. Raises `RateLimited`, and ends who goes on regardless."""
@@ -297,21 +289,25 @@ class Session(ABC):
             self._pinged_at = monotonic
 
     def _overflow(self) -> None:
-        if not self._ended:
-            self._ended = True
-            refusal = SlowConsumer()
-            self.live.counts.closes[refusal.close_code, refusal.code] += 1
-            _log.warning("slow_consumer", connection=self._id(), user=self.principal.user_id)
-            self._let_go()
+        if self._finish(SlowConsumer.close_code, SlowConsumer.code):
             self.connection.sink.abort()
 
     def close(self, code: int, reason: str) -> None:
         """Let go of everything and send a close frame; the first call counts."""
-        if not self._ended:
-            self._ended = True
-            self.live.counts.closes[code, reason.partition(" ")[0]] += 1
-            self._let_go()
+        if self._finish(code, reason):
             self.connection.close(code, reason)
+
+    def _finish(self, code: int, reason: str) -> bool:
+        """Count and log the end, and let go of everything; false when that was done before."""
+        if self._ended:
+            return False
+        self._ended = True
+        slug = reason.partition(" ")[0]  # without an error id
+        self.live.counts.closes[code, slug] += 1
+        if code != VANISHED:
+            note("socket_ended", code=slug or code, user=self.principal.user_id, connection=self.connection.id)
+        self._let_go()
+        return True
 
     def _let_go(self) -> None:
         live = self.live
@@ -322,6 +318,7 @@ class Session(ABC):
         live.hub.leave(EVERYONE, self.connection)
         live.hub.detach(self.connection)
         live.sessions.pop(self.connection.id, None)
+        self.connection.release()
         live.door.leave(self.place)
 
     @abstractmethod
@@ -335,6 +332,3 @@ class Session(ABC):
             self.end(refusal)
         except Exception as fault:
             self.fault(fault)
-
-    def _id(self) -> str:
-        return self.connection.id

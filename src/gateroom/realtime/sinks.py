@@ -57,6 +57,7 @@ class AsgiSink:
             await self._work.wait()
             self._work.clear()
             await self._drain()
+        await self._drain()  # what was written before this began, if it was closed by then
         code, reason = self._closing
         await self._send({"type": "websocket.close", "code": code, "reason": reason})
 

@@ -16,8 +16,8 @@ from websockets.exceptions import SecurityError
 from websockets.http11 import Request
 
 from gateroom.errors import BY_CODE, Forbidden, Refusal
+from gateroom.incidents import blame, note
 from gateroom.realtime.ports import Feed
-from gateroom.server.incidents import blame, note
 from gateroom.server.live_socket import LiveSocket
 from gateroom.server.plain_socket import PlainSocket
 from gateroom.server.problem import HEAD_TOO_LARGE, MALFORMED_UPGRADE, Problem
@@ -26,7 +26,7 @@ from gateroom.server.wire import MalformedUpgrade
 SUBPROTOCOL = "gateroom.v1"
 EXTENSION = "gateroom.handover"
 
-_MAX_UNSENT_BYTES = 65536  # what the kernel holds; after as much again in the transport, writing counts as paused
+_MAX_UNSENT_BYTES = 65536  # in the kernel, and then in the transport, before writing counts as paused
 
 
 class FrameProtocol(PlainSocket):
@@ -104,7 +104,9 @@ class FrameProtocol(PlainSocket):
         except MalformedUpgrade:
             problem = HEAD_TOO_LARGE if isinstance(self.conn.handshake_exc, SecurityError) else MALFORMED_UPGRADE
             note("upgrade_refused", status=problem.status, peer=self.client)
-            self.answer(problem)
+            self.handshake_initiated = True
+            # Not at once: uvicorn's own HTTP classes put this protocol on the transport only after it has the head.
+            self.loop.call_soon(self.answer, problem)
 
     async def _accept(self, message: WebSocketAcceptEvent) -> None:
         # A subprotocol is named in one place only, or a credential that was offered as one might be echoed.
@@ -145,6 +147,7 @@ def _refusal(reason: str) -> tuple[type[Refusal], bool]:
 
 
 def _limit_unsent(transport: asyncio.Transport) -> None:
+    transport.set_write_buffer_limits(_MAX_UNSENT_BYTES)
     # Otherwise megabytes wait in the kernel before a peer that does not read is noticed.
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     sock = transport.get_extra_info("socket")

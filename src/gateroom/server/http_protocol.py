@@ -2,6 +2,7 @@
 and time, and upgrades passed on whole."""
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade
@@ -9,10 +10,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from gateroom.incidents import note
 from gateroom.server.access_log import keep_logs_safe
 from gateroom.server.deadline import Deadline
+from gateroom.server.dropping import drop
 from gateroom.server.heads import MAX_HEADERS, is_host
-from gateroom.server.incidents import note
 from gateroom.server.lingering import answer_and_end
 from gateroom.server.problem import BODY_TOO_LARGE, HEAD_TOO_LARGE, MALFORMED, MALFORMED_UPGRADE, TOO_SLOW, Problem
 from gateroom.server.profile import profile_of
@@ -70,7 +72,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._departure.set(self._profile.stall_timeout, self.transport.abort)
+        self._departure.set(self._profile.stall_timeout, partial(drop, self.transport))
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -83,7 +85,7 @@ class HttpProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, whatever of the last response its peer has not taken."""
         super().timeout_keep_alive_handler()
-        self._departure.set(self._profile.stall_timeout, self.transport.abort)
+        self._departure.set(self._profile.stall_timeout, partial(drop, self.transport))
 
     # What the parser calls
 
@@ -130,7 +132,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Go on with the next request; uvicorn's response calls this when all of it is written."""
         super().on_response_complete()
         if self.transport.is_closing():
-            self._departure.set(self._profile.stall_timeout, self.transport.abort)
+            self._departure.set(self._profile.stall_timeout, partial(drop, self.transport))
 
     # Bounds
 

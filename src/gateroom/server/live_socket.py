@@ -6,9 +6,9 @@ from typing import cast
 
 from websockets.frames import BINARY, CONT, PONG, TEXT, Frame
 
-from gateroom.errors import InternalError
+from gateroom.errors import InternalError, ProtocolViolation
+from gateroom.incidents import blame, note
 from gateroom.realtime.ports import Feed
-from gateroom.server.incidents import blame, note
 from gateroom.server.profile import ServerProfile
 from gateroom.server.raw_sink import RawSink
 from gateroom.server.wire import Wire, slices
@@ -87,6 +87,10 @@ class LiveSocket(asyncio.Protocol):
 
     def _take(self, data: bytes, feed: Feed) -> None:
         wire = self._wire
+        text = wire.whole_text(data) if self._parts is None else None
+        if text is not None:
+            self._tell(feed.text, text)
+            return
         wire.receive_data(data)
         try:
             for frame in cast("list[Frame]", wire.events_received()):
@@ -130,20 +134,22 @@ class LiveSocket(asyncio.Protocol):
 
     def _over(self) -> None:
         """End: the peer closed, or answered our close, or broke the protocol, of which the parser told it."""
-        broken = self._wire.parser_exc is not None
+        said = self._wire.close_sent if self._wire.parser_exc is not None else None
         self.sink.end()
-        self._lose()
-        if not broken:
+        if said is None:
+            self._lose()
             self.transport.close()
             return
-        note("socket_broke_protocol", code=self._wire.close_sent and int(self._wire.close_sent.code))
+        code = int(said.code)
+        self._lose(code, said.reason if code == ProtocolViolation.close_code else "")  # others are the parser's words
+        note("socket_broke_protocol", code=code)
         if self.transport.can_write_eof() and not self.transport.is_closing():
             self.transport.write_eof()
 
-    def _lose(self) -> None:
+    def _lose(self, *said: int | str) -> None:
         feed, self._feed = self._feed, None
         if feed is not None:
-            self._tell(feed.lost)
+            self._tell(feed.lost, *said)
 
     def _tell(self, call: Callable[..., None], *arguments: object) -> None:
         try:

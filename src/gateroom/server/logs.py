@@ -16,6 +16,13 @@ def _without_colour(_: object, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _console() -> structlog.dev.ConsoleRenderer:
+    # Where rich is installed structlog would show the local variables of every frame: passwords and tokens among them,
+    # and seconds of work on the event loop for one traceback.
+    plain = structlog.dev.plain_traceback
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+
+
 def configure(form: Literal["console", "json"], level: str) -> None:
     """Send every log line to stderr in one form; UTC times (RFC 3339)."""
     shared: list[Processor] = [
@@ -28,9 +35,7 @@ def configure(form: Literal["console", "json"], level: str) -> None:
         _without_colour,
     ]
     last: list[Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-        if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()] if form == "json" else [_console()]
     )
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -5,6 +5,7 @@ nothing a peer sends is unbounded or leaves a traceback.
 """
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 from uvicorn._types import ASGISendEvent
@@ -17,10 +18,11 @@ from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 from gateroom.errors import InternalError, PingTimeout, Restarting
+from gateroom.incidents import blame, note
 from gateroom.protocol.frame import MAX_REASON_BYTES
 from gateroom.server.access_log import keep_logs_safe
 from gateroom.server.deadline import Deadline
-from gateroom.server.incidents import blame, note
+from gateroom.server.dropping import drop
 from gateroom.server.lingering import answer_and_end
 from gateroom.server.problem import Problem
 from gateroom.server.profile import profile_of
@@ -63,7 +65,7 @@ class PlainSocket(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
 
     def eof_received(self) -> None:
-        self.deadline.set(self.profile.close_timeout, self.transport.abort)
+        self.deadline.set(self.profile.close_timeout, partial(drop, self.transport))
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -133,7 +135,7 @@ class PlainSocket(WebSocketsSansIOProtocol):
             self.transport.close()
         else:
             super().handle_close(event)
-        self.deadline.set(self.profile.close_timeout, self.transport.abort)
+        self.deadline.set(self.profile.close_timeout, partial(drop, self.transport))
 
     def handle_parser_exception(self) -> None:
         """End a socket whose peer broke the protocol: the parser has the close frame ready."""
@@ -155,7 +157,7 @@ class PlainSocket(WebSocketsSansIOProtocol):
 
     def _stalled(self) -> None:
         note("slow_consumer", peer=self.client)
-        self.transport.abort()
+        drop(self.transport)
 
     # How it ends
 
@@ -168,7 +170,9 @@ class PlainSocket(WebSocketsSansIOProtocol):
         self._begin_end(code, reason)
 
     def answer(self, problem: Problem) -> None:
-        """Answer the handshake with an HTTP response, and be done with the connection."""
+        """Answer the handshake with an HTTP response, and be done with the connection; the first answer counts."""
+        if self.close_sent:
+            return
         self.close_sent = self.handshake_complete = True
         self.deadline.clear()
         self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
@@ -182,9 +186,8 @@ class PlainSocket(WebSocketsSansIOProtocol):
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
-        self.stop_keepalive()
         self._resume_reading()
-        self.deadline.set(self.profile.close_timeout, self.transport.abort)
+        self.deadline.set(self.profile.close_timeout, partial(drop, self.transport))
 
     def _resume_reading(self) -> None:
         if self.read_paused:
@@ -206,7 +209,7 @@ class PlainSocket(WebSocketsSansIOProtocol):
             return
         await super().send(message)
         if self.transport.is_closing():
-            self.deadline.set(self.profile.close_timeout, self.transport.abort)
+            self.deadline.set(self.profile.close_timeout, partial(drop, self.transport))
 
     async def run_asgi(self) -> None:
         """Run the application on this socket, and end the socket with it."""

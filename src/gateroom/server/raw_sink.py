@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from gateroom.protocol.frame import Segment, close_frame, ping_frame
 from gateroom.server.deadline import Deadline
+from gateroom.server.dropping import drop
 
 _PING = ping_frame()
 
@@ -48,7 +50,7 @@ class RawSink:
 
     def abort(self) -> None:
         self.end()
-        self._transport.abort()
+        drop(self._transport)
 
     def answer(self, frames: bytes) -> None:
         """Send control frames that answer the peer's."""
@@ -61,7 +63,7 @@ class RawSink:
 
     def give(self, seconds: float) -> None:
         """Abort after `seconds` if the socket is still there."""
-        self._deadline.set(seconds, self._transport.abort)
+        self._deadline.set(seconds, partial(drop, self._transport))
 
     def release(self) -> None:
         """Let go: the socket is gone."""

@@ -3,11 +3,14 @@
 import logging
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from websockets.exceptions import ProtocolError
 from websockets.frames import CONT, CTRL_OPCODES, CloseCode, Frame
 from websockets.http11 import Request, Response
+from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
+from websockets.speedups import apply_mask
 
 from gateroom.errors import ProtocolViolation
 from gateroom.server.heads import is_host
@@ -15,6 +18,7 @@ from gateroom.server.profile import ServerProfile
 
 _MAX_CONTROL_BYTES = 125  # RFC 6455 section 5.5
 _SLICE = 16384
+_WHOLE_TEXT, _MASKED, _TWO_BYTES_MORE = 0x81, 0x80, 126  # RFC 6455 section 5.2: FIN and text; the mask bit; a length
 
 
 class MalformedUpgrade(Exception):
@@ -74,6 +78,29 @@ class Wire(ServerProtocol):
         if response.status_code != 101:
             raise MalformedUpgrade
         return response
+
+    def whole_text(self, data: bytes) -> bytes | None:
+        """Return the payload when `data` is one unfragmented text frame, neither more nor less, between two messages.
+
+        It is what a peer nearly always sends, and this is a sixth of the parser's work. None leaves it to the parser.
+        """
+        if len(data) < 6 or data[0] != _WHOLE_TEXT or not self._between_messages():
+            return None
+        size, start = data[1] - _MASKED, 2
+        if size == _TWO_BYTES_MORE:
+            size, start = data[2] << 8 | data[3], 4
+        if size < 0 or size != len(data) - start - 4 or size > self._profile.max_message_bytes > 0:
+            return None
+        return apply_mask(data[start + 4 :], data[start : start + 4])
+
+    def _between_messages(self) -> bool:
+        if self.state is not OPEN or self.current_size is not None:
+            return False
+        # Only the innermost generator tells where the parser stands: between frames it waits for the end of the stream.
+        waiting: Any = self.parser
+        while waiting.gi_yieldfrom is not None:
+            waiting = waiting.gi_yieldfrom
+        return bool(waiting.__name__ == "at_eof")
 
     def recv_frame(self, frame: Frame) -> None:
         """Take a frame from the parser, unless there is too much of it."""

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 from gateroom.auth.principal import Principal, Scope
 from gateroom.errors import GateroomError, InvalidCsrf, OriginNotAllowed, Overloaded, ProtocolViolation, Refusal
+from gateroom.incidents import note
 from gateroom.names import SUBPROTOCOL
 from gateroom.realtime.door import Place as DoorPlace
 from gateroom.web import credentials, origins
@@ -91,13 +92,14 @@ def require_same_origin(request: HTTPConnection, runtime: Runtime) -> None:
         raise InvalidCsrf
 
 
-def refuse(error: GateroomError, runtime: Runtime) -> WebSocketException:
+def refuse(error: GateroomError, websocket: WebSocket, runtime: Runtime) -> WebSocketException:
     """Count a refused handshake and turn it into the exception that closes it.
 
     Where the store cannot be read nobody is let in on trust: `overloaded`.
     """
     refusal = error if isinstance(error, Refusal) else Overloaded()
     runtime.live.counts.handshakes[refusal.code] += 1
+    note("handshake_refused", code=refusal.code, peer=websocket.client and websocket.client.host)
     return WebSocketException(POLICY_VIOLATION, refusal.code)
 
 
@@ -118,7 +120,7 @@ async def socket_guest(websocket: WebSocket) -> AsyncIterator[Guest]:
     runtime = runtime_of(websocket)
     offered = credentials.offers(websocket)
     if offered and SUBPROTOCOL not in offered:
-        raise refuse(ProtocolViolation(), runtime)
+        raise refuse(ProtocolViolation(), websocket, runtime)
     place = _enter(websocket, runtime)
     try:
         yield Guest(await _identify(websocket, runtime, place), place, SUBPROTOCOL in offered)
@@ -147,7 +149,7 @@ def _enter(websocket: WebSocket, runtime: Runtime) -> DoorPlace:
     try:
         return runtime.live.door.enter(websocket.client.host if websocket.client else "")
     except Refusal as refusal:
-        raise refuse(refusal, runtime) from None
+        raise refuse(refusal, websocket, runtime) from None
 
 
 async def _identify(websocket: WebSocket, runtime: Runtime, place: DoorPlace) -> Principal:
@@ -162,5 +164,5 @@ async def _identify(websocket: WebSocket, runtime: Runtime, place: DoorPlace) ->
         principal = await believe(credential, runtime)
         runtime.live.door.identify(place, principal.user_id)
     except GateroomError as error:
-        raise refuse(error, runtime) from None
+        raise refuse(error, websocket, runtime) from None
     return principal

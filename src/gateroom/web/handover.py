@@ -5,22 +5,27 @@ from contextlib import suppress
 from typing import cast
 
 import anyio
+import structlog
 from fastapi import WebSocket
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateroom.names import SUBPROTOCOL
 from gateroom.realtime.ports import Feed
+from gateroom.realtime.session import Session
 from gateroom.realtime.sinks import AsgiSink
+
+_log = structlog.get_logger("gateroom.web")
 
 EXTENSION = "gateroom.handover"  # put in scope["extensions"] by our own server class, or by the middleware below
 
 Handover = Callable[[Feed], None]
 
 
-async def hand_over(websocket: WebSocket, session: Feed, *, as_events: bool) -> None:
+async def hand_over(websocket: WebSocket, session: Session, *, as_events: bool) -> None:
     """Accept the socket, echo `gateroom.v1` if it was offered, and give it to the session for good."""
     await websocket.accept(SUBPROTOCOL if as_events else None)
     cast(Handover, websocket.scope["extensions"][EXTENSION])(session)
+    session.place.taken = True  # before the dependencies end, which is where the middleware below only begins
 
 
 class HandoverMiddleware:
@@ -38,7 +43,12 @@ class HandoverMiddleware:
             return
         taken: list[Feed] = []
         extensions = {**(scope.get("extensions") or {}), EXTENSION: taken.append}
-        await self._app({**scope, "extensions": extensions}, receive, send)
+        try:
+            await self._app({**scope, "extensions": extensions}, receive, send)
+        except Exception:
+            if not taken:
+                raise
+            _log.exception("endpoint_failed_after_handover")  # the session lives on: it has all it needs
         if taken:
             await _serve(taken[0], receive, send)
 

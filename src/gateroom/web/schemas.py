@@ -96,7 +96,7 @@ class NewUser(_Body):
 class UserChange(_Body):
     """What is left out stays as it is."""
 
-    roles: Annotated[list[RoleName], Field(max_length=32)] | None = None
+    roles: Annotated[list[RoleName], Field(max_length=32)] | None = Field(None, examples=[["editor"]])
     scopes: Annotated[list[ScopeName], Field(max_length=64)] | None = None
     disabled: bool | None = None
 
@@ -116,7 +116,7 @@ class NewRoom(_Body):
 class RoomChange(_Body):
     """What is left out stays as it is."""
 
-    title: Title | None = None
+    title: Title | None = Field(None, examples=["The desk"])
     visibility: Visibility | None = None
 
 
@@ -190,6 +190,11 @@ class History(_Body):
 
 class Listing(_Body, Generic[T]):
     """One page; `next` is the cursor of the next one."""
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+        """Name a list after what is in it: the name is API too, as that of a schema."""
+        return "".join(param.__name__ for param in params) + cls.__name__
 
     items: list[T]
     next: str | None

@@ -11,11 +11,13 @@ from gateroom.auth.ports import User
 from gateroom.auth.principal import scope_text
 from gateroom.auth.tokens import Issued
 from gateroom.errors import GateroomError, InvalidCommand, InvalidCredentials, OriginNotAllowed
+from gateroom.incidents import note
 from gateroom.protocol.events import rfc3339
 from gateroom.web import cookies, credentials, origins
 from gateroom.web.credentials import Place
 from gateroom.web.deps import CurrentPrincipal, CurrentRuntime
-from gateroom.web.routes import UNAUTHENTICATED, problems
+from gateroom.web.routes import UNAUTHENTICATED, operation_id, problems
+from gateroom.web.runtime import Runtime
 from gateroom.web.schemas import CookieLogin, LoginRequest, Me, OAuthProblem, Profile, Token
 from gateroom.web.strict import StrictRoute
 
@@ -29,21 +31,24 @@ class _OAuthRoute(StrictRoute):
     def refused(self, error: GateroomError) -> Response:
         if isinstance(error, InvalidCommand):
             return _oauth_error(400, "invalid_request", "The body is not a form of the fields that are asked for.")
-        return super().refused(error)
+        name = "invalid_request" if error.status < 500 else "temporarily_unavailable"
+        return _oauth_error(error.status, name, error.detail, error.retry_after)
 
 
-router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
+router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute, generate_unique_id_function=operation_id)
 _forms = APIRouter(route_class=_OAuthRoute)
 
 
 @_forms.post(
     "/token",
+    operation_id="auth_token",
     summary="Get an access token (OAuth 2)",
     response_model=Token,
     responses={
         400: {"model": OAuthProblem, "description": "invalid_request, invalid_grant, unsupported_grant_type"},
         401: {"model": OAuthProblem, "description": "invalid_client: there are no confidential clients"},
         429: {"model": OAuthProblem, "description": "temporarily_unavailable: too many logins at once"},
+        "default": {"model": OAuthProblem, "description": "invalid_request or temporarily_unavailable"},
     },
 )
 async def token(
@@ -71,7 +76,7 @@ async def token(
     except ValueError:
         return _oauth_error(400, "invalid_scope", "The scope is not a list of scopes separated by spaces.")
     try:
-        user = await runtime.login.authenticate(username or "", password or "")
+        user = await _authenticate(request, runtime, username or "", password or "")
     except InvalidCredentials as error:
         return _oauth_error(400, "invalid_grant", error.detail)
     except GateroomError as error:
@@ -87,7 +92,9 @@ router.include_router(_forms)
     "/login",
     summary="Log in",
     response_model=Token | CookieLogin,
-    responses=problems("invalid_credentials", "origin_not_allowed", "invalid_command", "rate_limited", "unavailable"),
+    responses=problems(
+        "invalid_credentials", "origin_not_allowed", "invalid_command", "too_large", "rate_limited", "unavailable"
+    ),
 )
 async def login(request: Request, body: LoginRequest, runtime: CurrentRuntime) -> Response:
     """Exchange a username and a password for an access token, in the body or in an HttpOnly cookie."""
@@ -95,7 +102,7 @@ async def login(request: Request, body: LoginRequest, runtime: CurrentRuntime) -
         origin = origins.origin_of(request)
         if origin is not None and not origins.is_allowed(origin, request, runtime.options):
             raise OriginNotAllowed
-    user = await runtime.login.authenticate(body.username, body.password)
+    user = await _authenticate(request, runtime, body.username, body.password)
     issued = runtime.login.grant(user, None, DEFAULT_CLIENT)
     if not body.cookie:
         return JSONResponse(_token(issued).model_dump(), headers=_NO_STORE)
@@ -140,6 +147,18 @@ def _authenticates_a_client(request: Request) -> bool:
         return not b64decode(encoded).endswith(b":")
     except ValueError:
         return True
+
+
+async def _authenticate(request: Request, runtime: Runtime, username: str, password: str) -> User:
+    """Log in, and note how it went; the name is noted only once it is known to be one."""
+    peer = request.client and request.client.host
+    try:
+        user = await runtime.login.authenticate(username, password)
+    except GateroomError as error:
+        note("login_failed", code=error.code, peer=peer)
+        raise
+    note("login_succeeded", user=user.id, username=user.username, peer=peer)
+    return user
 
 
 def _client(client_id: str | None) -> str:

@@ -7,9 +7,10 @@ from prometheus_client.exposition import choose_encoder
 
 from gateroom.errors import NotFound
 from gateroom.web.deps import CurrentRuntime
+from gateroom.web.routes import operation_id
 from gateroom.web.strict import StrictRoute
 
-router = APIRouter(tags=["operations"], route_class=StrictRoute)
+router = APIRouter(tags=["operations"], route_class=StrictRoute, generate_unique_id_function=operation_id)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

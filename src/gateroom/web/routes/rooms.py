@@ -15,7 +15,7 @@ from gateroom.rooms.model import Action, Member, Room
 from gateroom.rooms.standings import Standing
 from gateroom.web.deps import CurrentPrincipal, CurrentRuntime
 from gateroom.web.paging import Page
-from gateroom.web.routes import CHANGING, UNAUTHENTICATED, problems
+from gateroom.web.routes import CHANGING, UNAUTHENTICATED, operation_id, problems
 from gateroom.web.runtime import Runtime
 from gateroom.web.schemas import (
     History,
@@ -35,10 +35,12 @@ from gateroom.web.schemas import (
 )
 from gateroom.web.strict import StrictRoute
 
-router = APIRouter(prefix="/api/rooms", tags=["rooms"], route_class=StrictRoute)
+router = APIRouter(
+    prefix="/api/rooms", tags=["rooms"], route_class=StrictRoute, generate_unique_id_function=operation_id
+)
 
 PAGE_BYTES = 256 * 1024
-_READING = (*UNAUTHENTICATED, "forbidden", "not_found")
+_READING = (*UNAUTHENTICATED, "forbidden", "not_found", "invalid_command")
 _WRITING = (*CHANGING, "forbidden", "not_found")
 
 
@@ -77,7 +79,7 @@ async def delete(room: RoomId, principal: CurrentPrincipal, runtime: CurrentRunt
     await runtime.directory.remove(principal, room)
 
 
-@router.get("/{room}/members", summary="List members", responses=problems(*_READING, "invalid_command"))
+@router.get("/{room}/members", summary="List members", responses=problems(*_READING))
 async def members(
     room: RoomId, page: Page, principal: CurrentPrincipal, runtime: CurrentRuntime
 ) -> Listing[MemberView]:
@@ -121,13 +123,13 @@ async def publish(room: RoomId, body: NewMessage, principal: CurrentPrincipal, r
     return Published(position=_position(position))
 
 
-@router.get("/{room}/messages", summary="Read history", responses=problems(*_READING, "invalid_command"))
+@router.get("/{room}/messages", summary="Read history", responses=problems(*_READING))
 async def history(
     room: RoomId,
     principal: CurrentPrincipal,
     runtime: CurrentRuntime,
-    since: Annotated[str | None, Query(max_length=90, examples=["Jd8x1wQk:42"])] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    since: Annotated[str | None, Query(max_length=90, description="A position.", examples=["Jd8x1wQk:42"])] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many at the most.")] = 100,
 ) -> History:
     """Read what the room keeps after a position, oldest first."""
     await _standing(runtime, principal, room)

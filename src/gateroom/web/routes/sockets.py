@@ -11,7 +11,7 @@ from gateroom.realtime.multiplexed import MultiplexedSession
 from gateroom.realtime.single import InboxSession, RoomSession
 from gateroom.rooms.model import Action
 from gateroom.rooms.standings import Standing
-from gateroom.web.deps import CurrentRuntime, SocketGuest, refuse
+from gateroom.web.deps import SocketGuest, refuse
 from gateroom.web.handover import hand_over
 from gateroom.web.runtime import runtime_of
 
@@ -20,8 +20,9 @@ router = APIRouter()
 _ROOM_ID = re.compile(ROOM_ID_PATTERN)
 
 
-async def readable_room(room: str, guest: SocketGuest, runtime: CurrentRuntime) -> Standing:
+async def readable_room(websocket: WebSocket, room: str, guest: SocketGuest) -> Standing:
     """Judge the caller in the room of the path; an unknown room and a private one are refused alike."""
+    runtime = runtime_of(websocket)
     try:
         if not _ROOM_ID.match(room):
             raise Forbidden
@@ -29,7 +30,7 @@ async def readable_room(room: str, guest: SocketGuest, runtime: CurrentRuntime) 
         if Action.READ not in standing.grants.actions:
             raise Forbidden
     except GateroomError as error:
-        raise refuse(error, runtime) from None
+        raise refuse(error, websocket, runtime) from None
     return standing
 
 

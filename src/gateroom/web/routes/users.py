@@ -11,7 +11,7 @@ from gateroom.errors import Conflict, Forbidden
 from gateroom.protocol.events import Person, rfc3339
 from gateroom.web.deps import CurrentRuntime, require_scope
 from gateroom.web.paging import Page
-from gateroom.web.routes import CHANGING, UNAUTHENTICATED, problems
+from gateroom.web.routes import CHANGING, UNAUTHENTICATED, operation_id, problems
 from gateroom.web.schemas import (
     ConnectionView,
     Disconnected,
@@ -26,7 +26,9 @@ from gateroom.web.schemas import (
 )
 from gateroom.web.strict import StrictRoute
 
-router = APIRouter(prefix="/api/users", tags=["users"], route_class=StrictRoute)
+router = APIRouter(
+    prefix="/api/users", tags=["users"], route_class=StrictRoute, generate_unique_id_function=operation_id
+)
 
 Admin = Annotated[Principal, Depends(require_scope(Scope.USERS_ADMIN))]
 Sender = Annotated[Principal, Depends(require_scope(Scope.USERS_SEND))]
@@ -55,7 +57,11 @@ async def listing(page: Page, _: Admin, runtime: CurrentRuntime) -> Listing[User
     return page.listing(rows, lambda user: user.username, _view)
 
 
-@router.get("/{user}", summary="Show an account", responses=problems(*UNAUTHENTICATED, "forbidden", "not_found"))
+@router.get(
+    "/{user}",
+    summary="Show an account",
+    responses=problems(*UNAUTHENTICATED, "forbidden", "not_found", "invalid_command"),
+)
 async def show(user: UserReference, _: Admin, runtime: CurrentRuntime) -> UserView:
     """Show one account."""
     return _view(await runtime.people.any(user))
@@ -89,7 +95,7 @@ async def change(user: UserReference, body: UserChange, admin: Admin, runtime: C
     "/{user}",
     status_code=204,
     summary="Delete an account",
-    responses=problems(*UNAUTHENTICATED, "invalid_csrf", "forbidden", "not_found", "conflict"),
+    responses=problems(*UNAUTHENTICATED, "invalid_csrf", "forbidden", "not_found", "conflict", "invalid_command"),
 )
 async def delete(user: UserReference, admin: Admin, runtime: CurrentRuntime) -> None:
     """Delete an account with its memberships; its sockets end at once."""
@@ -119,7 +125,7 @@ async def send(user: UserReference, body: NewMessage, sender: Sender, runtime: C
 @router.get(
     "/{user}/connections",
     summary="List a user's connections",
-    responses=problems(*UNAUTHENTICATED, "forbidden", "not_found"),
+    responses=problems(*UNAUTHENTICATED, "forbidden", "not_found", "invalid_command"),
 )
 async def connections(user: UserReference, _: ConnectionAdmin, runtime: CurrentRuntime) -> Listing[ConnectionView]:
     """List the live connections of a user and the rooms they are in."""
@@ -132,7 +138,7 @@ async def connections(user: UserReference, _: ConnectionAdmin, runtime: CurrentR
 @router.delete(
     "/{user}/connections",
     summary="Disconnect a user",
-    responses=problems(*UNAUTHENTICATED, "invalid_csrf", "forbidden", "not_found"),
+    responses=problems(*UNAUTHENTICATED, "invalid_csrf", "forbidden", "not_found", "invalid_command"),
 )
 async def disconnect(user: UserReference, _: ConnectionAdmin, runtime: CurrentRuntime) -> Disconnected:
     """End a user's live connections with 1008 `disconnected`; the user may come back."""

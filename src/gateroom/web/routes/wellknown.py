@@ -6,10 +6,11 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from gateroom.web.deps import CurrentRuntime
+from gateroom.web.routes import operation_id
 from gateroom.web.schemas import Health
 from gateroom.web.strict import StrictRoute
 
-router = APIRouter(tags=["operations"], route_class=StrictRoute)
+router = APIRouter(tags=["operations"], route_class=StrictRoute, generate_unique_id_function=operation_id)
 
 
 @router.get("/.well-known/jwks.json", summary="Public keys", response_model=dict[str, Any])

@@ -1,4 +1,4 @@
-"""Log lines about sockets: those that a peer can cause are sampled, and a fault of ours gets an id."""
+"""Log lines that a peer can cause: one for each kind of event, sampled; and faults of ours, each with an id."""
 
 import secrets
 import time
@@ -8,7 +8,7 @@ import structlog
 
 from gateroom.errors import InternalError
 
-_log = structlog.get_logger("gateroom.server")
+_log = structlog.get_logger("gateroom.incidents")
 
 
 class Sampler:
@@ -35,15 +35,19 @@ class Sampler:
 _sampler = Sampler()
 
 
-def note(kind: str, **fields: object) -> None:
-    """Log what a peer did, unless there was enough of it lately. `kind` is a constant, no field is the peer's text."""
-    held_back = _sampler.admit(kind)
+def note(kind: str, *, code: str | int | None = None, **fields: object) -> None:
+    """Log what a peer did or was refused, unless there was enough of this kind and code lately.
+
+    `kind` and `code` are from a bounded set; no field is the peer's text.
+    """
+    held_back = _sampler.admit(f"{kind} {code}")
     if held_back is not None:
-        _log.info(kind, **fields, **({"held_back": held_back} if held_back else {}))
+        told = fields if code is None else {"code": code, **fields}
+        _log.info(kind, **told, **({"held_back": held_back} if held_back else {}))
 
 
-def blame(kind: str, fault: BaseException | None) -> str:
+def blame(kind: str, fault: BaseException | None, **fields: object) -> str:
     """Log a fault of ours with a new id, and return the close reason that tells it to the peer."""
     error_id = secrets.token_hex(6)
-    _log.error(kind, error_id=error_id, exc_info=fault)
+    _log.error(kind, error_id=error_id, exc_info=fault, **fields)
     return f"{InternalError.code} {error_id}"

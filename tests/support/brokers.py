@@ -1,0 +1,88 @@
+"""A broker at work, whichever it is: what it delivers is written down, what it answers can be awaited."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from gateroom.broker.local import LocalBroker
+from gateroom.realtime.ports import Broker, Deliver, Kind, Outcome, Page, Position, Record, Retention
+from gateroom.realtime.tick import Tick
+from support.clock import FrozenClock
+
+PATIENCE = 10.0  # seconds
+KEPT = Retention(100, 0)
+EVERYTHING = 1 << 30  # bytes of a page
+
+MakeBroker = Callable[[Deliver, Callable[[], None]], Broker]
+
+
+class Carrier:
+    """A broker that steps at the end of each tick."""
+
+    def __init__(self, make: MakeBroker) -> None:
+        self.delivered: list[tuple[Record, Position | None]] = []
+        self.answered: list[tuple[Record, Outcome]] = []
+        self.log: list[str] = []  # "delivered" and "answered", with the body, as it happened
+        tick = Tick()
+        self.broker = make(self._deliver, tick.wake)
+        tick.stages(self.broker.step)
+
+    def submit(self, *records: Record) -> "asyncio.Future[list[Outcome]]":
+        """Submit the records at once; the future has their outcomes, in their order."""
+        futures = [self._submit(record) for record in records]
+        return asyncio.ensure_future(asyncio.wait_for(_all(futures), PATIENCE))
+
+    async def carry(self, *records: Record) -> list[Outcome]:
+        """Submit the records at once, and wait for their outcomes."""
+        return await self.submit(*records)
+
+    async def positions(self, *records: Record) -> list[Position]:
+        """Carry the records, all of which must be numbered."""
+        outcomes = await self.carry(*records)
+        found = [outcome for outcome in outcomes if isinstance(outcome, Position)]
+        assert len(found) == len(records), outcomes
+        return found
+
+    async def read(
+        self, topic: str, since: Position | None = None, limit: int = 1000, max_bytes: int = EVERYTHING
+    ) -> Page:
+        return await self.broker.history(topic, since, limit, max_bytes)
+
+    def _submit(self, record: Record) -> "asyncio.Future[Outcome]":
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Outcome) -> None:
+            self.answered.append((record, outcome))
+            self.log.append(f"answered {record.body.decode()}")
+            future.set_result(outcome)
+
+        self.broker.submit(record, done)
+        return future
+
+    def _deliver(self, record: Record, position: Position | None) -> None:
+        self.delivered.append((record, position))
+        self.log.append(f"delivered {record.body.decode()}")
+
+
+def local(clock: FrozenClock | None = None) -> MakeBroker:
+    """Make local brokers on this clock."""
+    return lambda deliver, wake: LocalBroker(deliver, wake, clock or FrozenClock())
+
+
+def message(number: object, topic: str = "room:desk", retention: Retention = KEPT) -> Record:
+    """Build a record to be numbered; `number` tells it from others."""
+    return Record(topic, Kind.MESSAGE, b'"n":%b}' % str(number).encode(), retention)
+
+
+def event(number: object, topic: str = "room:desk") -> Record:
+    return Record(topic, Kind.EVENT, b'{"n":%b}' % str(number).encode())
+
+
+def numbers(page: Page) -> list[int]:
+    """Return what tells a page's messages apart."""
+    return [msgspec.json.decode(text)["n"] for text in page.texts]
+
+
+async def _all(futures: "list[asyncio.Future[Outcome]]") -> list[Outcome]:
+    return [await future for future in futures]
