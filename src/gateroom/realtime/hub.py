@@ -137,6 +137,12 @@ class Hub:
             self._wake()
         topic.pending.append(_Prepared(text, record.skip_user))
 
+    def catch_up(self, name: str) -> None:
+        """Have what was delivered so far go out before whatever is posted from now on."""
+        topic = self._topics.get(name)
+        if topic is not None and topic.pending:
+            self._spread(topic)
+
     def touch(self, connection: Connection) -> None:
         """Note that the connection has something to write."""
         self._dirty.append(connection)

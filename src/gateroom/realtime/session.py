@@ -231,11 +231,13 @@ class Session(ABC):
     def subscribe(self, subscription: Subscription, standing: Standing) -> None:
         """Enter the room with these rights, or take them over where already there."""
         subscription.judge(standing)
-        if not subscription.joined:
-            subscription.joined = True
-            first = self.live.hub.join(subscription.topic, self.connection, plain=self.plain)
-            if first:
-                announce(self.live, subscription, "joined", self.connection.person)
+        if subscription.joined:
+            self.live.hub.catch_up(subscription.topic)  # the answer counts it: it must not come after that
+            return
+        subscription.joined = True
+        first = self.live.hub.join(subscription.topic, self.connection, plain=self.plain)
+        if first:
+            announce(self.live, subscription, "joined", self.connection.person)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Leave the room."""

@@ -89,7 +89,8 @@ class LiveSocket(asyncio.Protocol):
         wire = self._wire
         text = wire.whole_text(data) if self._parts is None else None
         if text is not None:
-            self._tell(feed.text, text)
+            if not self.sink.ended:
+                self._tell(feed.text, text)
             return
         wire.receive_data(data)
         try:

@@ -89,6 +89,8 @@ class Wire(ServerProtocol):
         size, start = data[1] - _MASKED, 2
         if size == _TWO_BYTES_MORE:
             size, start = data[2] << 8 | data[3], 4
+        elif size > _TWO_BYTES_MORE:
+            return None  # eight bytes of length follow
         if size < 0 or size != len(data) - start - 4 or size > self._profile.max_message_bytes > 0:
             return None
         return apply_mask(data[start + 4 :], data[start : start + 4])

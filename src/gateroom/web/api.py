@@ -6,6 +6,17 @@ from gateroom.web.errors import add_handlers
 from gateroom.web.handover import HandoverMiddleware
 from gateroom.web.routes import auth, console, docs, metrics, rooms, sockets, users, wellknown
 
+DESCRIPTION = """A JWT-secured real-time API gateway: log in over REST, connect authorized WebSockets, route messages to
+rooms and to users. Errors are problem documents (RFC 9457) with a stable `code`, except those of `/auth/token`, which
+are OAuth's own (RFC 6749). The sockets themselves are `/ws`, `/ws/rooms/{room}` and `/ws/users/me`.
+"""
+TAGS = [
+    {"name": "auth", "description": "Logging in, and who one is then."},
+    {"name": "users", "description": "Accounts, and what reaches their owners."},
+    {"name": "rooms", "description": "Rooms, who belongs to them, and what was said there."},
+    {"name": "operations", "description": "Keys, health and metrics, for other programs."},
+]
+
 
 def add_to(app: FastAPI, *, whole: bool, with_console: bool) -> None:
     """Add everything that does not need a running gateway; `whole` for an application that is only Gateroom."""
@@ -15,6 +26,7 @@ def add_to(app: FastAPI, *, whole: bool, with_console: bool) -> None:
     if with_console:
         app.include_router(console.router)
     if whole:
+        app.description, app.openapi_tags = DESCRIPTION, TAGS
         app.include_router(docs.router)
     app.add_middleware(HandoverMiddleware)
     add_handlers(app, whole=whole)

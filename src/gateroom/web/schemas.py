@@ -191,13 +191,25 @@ class History(_Body):
 class Listing(_Body, Generic[T]):
     """One page; `next` is the cursor of the next one."""
 
-    @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
-        """Name a list after what is in it: the name is API too, as that of a schema."""
-        return "".join(param.__name__ for param in params) + cls.__name__
-
     items: list[T]
     next: str | None
+
+
+# Names that generated clients can live with.
+class UserPage(Listing[UserView]):
+    """Accounts by username."""
+
+
+class ConnectionPage(Listing[ConnectionView]):
+    """A user's live connections."""
+
+
+class RoomPage(Listing[RoomView]):
+    """Rooms by id."""
+
+
+class MemberPage(Listing[MemberView]):
+    """Members by username."""
 
 
 class Health(_Body):

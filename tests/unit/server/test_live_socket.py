@@ -94,6 +94,18 @@ async def test_a_broken_peer_is_told_and_the_transport_is_left_to_it(half_closes
     assert feed.events == ["start", "lost"]
 
 
+async def test_what_comes_after_a_close_is_not_heard_however_it_comes() -> None:
+    feed = RecordingFeed()
+    socket = live(feed, RecordingTransport())
+    socket.start([], None)
+    feed.sink.close(1000, "")
+    socket.data_received(masked(TEXT, "alone"))
+    socket.data_received(masked(TEXT, "one") + masked(TEXT, "after the other"))
+    socket.data_received(masked(TEXT, "a", fin=False) + masked(CONT, "b"))
+    assert feed.events == ["start"]
+    socket.connection_lost(None)
+
+
 async def test_a_close_of_both_sides_at_once_is_not_answered_again() -> None:
     feed, transport = RecordingFeed(), RecordingTransport()
     socket = live(feed, transport)

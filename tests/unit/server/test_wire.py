@@ -71,6 +71,13 @@ def test_a_close_for_size_does_not_say_the_librarys_limit() -> None:
     assert wire.close_sent.reason == ""
 
 
+def test_no_beginning_of_a_long_message_is_taken_for_a_whole_one() -> None:
+    # Its length takes eight bytes, said by 127 where a short frame has its size.
+    message = masked(TEXT, bytes(65536))
+    wire = opened()
+    assert [wire.whole_text(message[:cut]) for cut in range(len(message)) if cut < 300] == [None] * 300
+
+
 def test_too_many_fragments_of_one_message_break_off() -> None:
     wire = opened(ServerProfile(max_fragments=3))
     for _ in range(2):

@@ -3,17 +3,23 @@
 from ipaddress import ip_address
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client.exposition import choose_encoder
 
 from gateroom.errors import NotFound
 from gateroom.web.deps import CurrentRuntime
-from gateroom.web.routes import operation_id
+from gateroom.web.routes import operation_id, problems
 from gateroom.web.strict import StrictRoute
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute, generate_unique_id_function=operation_id)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=PlainTextResponse,
+    responses=problems("not_found"),
+)
 async def metrics(request: Request, runtime: CurrentRuntime) -> Response:
     """Show the metrics; by default to callers on this machine only, to others there is no such page."""
     allowed = runtime.options.metrics

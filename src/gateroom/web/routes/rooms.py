@@ -20,6 +20,7 @@ from gateroom.web.runtime import Runtime
 from gateroom.web.schemas import (
     History,
     Listing,
+    MemberPage,
     MemberView,
     NewMessage,
     NewRoom,
@@ -30,6 +31,7 @@ from gateroom.web.schemas import (
     RoleChange,
     RoomChange,
     RoomId,
+    RoomPage,
     RoomView,
     UserReference,
 )
@@ -54,7 +56,7 @@ async def create(body: NewRoom, response: Response, principal: CurrentPrincipal,
     return _view(room)
 
 
-@router.get("", summary="List rooms", responses=problems(*UNAUTHENTICATED, "invalid_command"))
+@router.get("", summary="List rooms", response_model=RoomPage, responses=problems(*UNAUTHENTICATED, "invalid_command"))
 async def listing(page: Page, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Listing[RoomView]:
     """List the public rooms and those you belong to, by id."""
     rows = await runtime.directory.page(principal, page.after, page.rows)
@@ -79,7 +81,7 @@ async def delete(room: RoomId, principal: CurrentPrincipal, runtime: CurrentRunt
     await runtime.directory.remove(principal, room)
 
 
-@router.get("/{room}/members", summary="List members", responses=problems(*_READING))
+@router.get("/{room}/members", summary="List members", response_model=MemberPage, responses=problems(*_READING))
 async def members(
     room: RoomId, page: Page, principal: CurrentPrincipal, runtime: CurrentRuntime
 ) -> Listing[MemberView]:

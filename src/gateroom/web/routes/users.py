@@ -13,6 +13,7 @@ from gateroom.web.deps import CurrentRuntime, require_scope
 from gateroom.web.paging import Page
 from gateroom.web.routes import CHANGING, UNAUTHENTICATED, operation_id, problems
 from gateroom.web.schemas import (
+    ConnectionPage,
     ConnectionView,
     Disconnected,
     Listing,
@@ -21,6 +22,7 @@ from gateroom.web.schemas import (
     PositionView,
     Sent,
     UserChange,
+    UserPage,
     UserReference,
     UserView,
 )
@@ -50,7 +52,12 @@ async def create(body: NewUser, response: Response, admin: Admin, runtime: Curre
     return _view(user)
 
 
-@router.get("", summary="List accounts", responses=problems(*UNAUTHENTICATED, "forbidden", "invalid_command"))
+@router.get(
+    "",
+    summary="List accounts",
+    response_model=UserPage,
+    responses=problems(*UNAUTHENTICATED, "forbidden", "invalid_command"),
+)
 async def listing(page: Page, _: Admin, runtime: CurrentRuntime) -> Listing[UserView]:
     """List accounts by username."""
     rows = await runtime.registry.page(page.after, page.rows)
@@ -125,6 +132,7 @@ async def send(user: UserReference, body: NewMessage, sender: Sender, runtime: C
 @router.get(
     "/{user}/connections",
     summary="List a user's connections",
+    response_model=ConnectionPage,
     responses=problems(*UNAUTHENTICATED, "forbidden", "not_found", "invalid_command"),
 )
 async def connections(user: UserReference, _: ConnectionAdmin, runtime: CurrentRuntime) -> Listing[ConnectionView]:

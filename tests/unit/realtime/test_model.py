@@ -1,0 +1,351 @@
+"""Everything at once: whatever users, administrators and the network do, the promises of the contract hold.
+
+Nothing of a private room reaches whoever was outside when it was published; every stream is gapless; every command has
+exactly one answer, in the order of its room; and when all have gone nothing is left.
+"""
+
+import asyncio
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from gateroom.errors import Forbidden, UserDisabled
+from gateroom.realtime.limits import Limits
+from gateroom.rooms.model import RoomKind, Visibility
+from support.live import ROOT, Frame, LiveWorld, Peer, is_answer, settle
+
+T = TypeVar("T")
+USERS = ("ada", "bob", "cyd", "eve")
+ROOMS = ("desk", "hall")
+PATIENCE = 10.0  # seconds that nothing may take
+WINDOW = 8  # messages of history: few enough that some are lost
+UNLIMITED = Limits(publish_rate=0, command_rate=0, max_rooms_per_connection=0, ping_interval=0, stall_timeout=0)
+
+users, rooms = st.sampled_from(USERS), st.sampled_from(ROOMS)
+which = st.integers(0, 99)
+
+
+@dataclass
+class Client:
+    """What a peer has asked and heard so far."""
+
+    peer: Peer
+    room: str | None = None  # of a socket for one room
+    asked: dict[int, tuple[str, str, object]] = field(default_factory=dict)  # unanswered: kind, room, `since` or data
+    at: dict[str, tuple[str, int]] = field(default_factory=dict)  # position in each room it is in
+    heard: list[str] = field(default_factory=list)  # on a socket for one room
+
+    @property
+    def ended(self) -> bool:
+        return self.peer.session.ended
+
+
+class LiveModel(RuleBasedStateMachine):
+    """Acts at random, within the same tick or not, while SQL and history answer late or at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.world = LiveWorld(UNLIMITED, {"default": RoomKind(history_size=WINDOW)})
+        self.clients: list[Client] = []
+        self.gone: list[Client] = []
+        self.clock = itertools.count()  # order of what happens
+        self.published: dict[str, tuple[str, str, int]] = {}  # data: room, author, when it was asked for
+        self.inside: dict[tuple[str, str], list[tuple[int, bool]]] = defaultdict(list)  # when a right came or went
+        self.changes: list[asyncio.Task[None]] = []
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(asyncio.wait_for(work, PATIENCE))
+
+    @contextmanager
+    def within_a_tick(self) -> Iterator[None]:
+        """Do as if called by the event loop, which does not turn meanwhile."""
+        asyncio._set_running_loop(self.loop)
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(None)
+
+    @initialize()
+    def rooms_and_members(self) -> None:
+        for room in ROOMS:
+            self.run(self.world.room(room, ada="owner", bob="member"))
+        for user in USERS:
+            self.run(self.world.user(user))
+            for room in ROOMS:
+                self.inside[user, room].append((next(self.clock), user in ("ada", "bob")))
+
+    # Sockets
+
+    @rule(user=users)
+    def connect(self, user: str) -> None:
+        self.world.sql.release()
+        try:
+            peer = self.run(self.world.connect(user))
+        except UserDisabled:
+            return
+        self.clients.append(Client(peer))
+
+    @rule(user=users, room=rooms)
+    def connect_to_room(self, user: str, room: str) -> None:
+        self.world.sql.release()
+        try:
+            peer = self.run(self.world.connect(user, "room", room=room))
+        except (UserDisabled, Forbidden):
+            return
+        self.clients.append(Client(peer, room))
+
+    @precondition(lambda self: self.clients)
+    @rule(which=which, politely=st.booleans())
+    def disconnect(self, which: int, politely: bool) -> None:
+        client = self.clients.pop(which % len(self.clients))
+        with self.within_a_tick():
+            if politely:
+                client.peer.session.binary()
+            client.peer.vanish()
+        self.gone.append(client)
+
+    @precondition(lambda self: self.clients)
+    @rule(which=which)
+    def stop_or_go_on_reading(self, which: int) -> None:
+        peer = self.clients[which % len(self.clients)].peer
+        if peer.sink.paused:
+            with self.within_a_tick():
+                peer.resume()
+        else:
+            peer.pause()
+
+    # Commands
+
+    @precondition(lambda self: self.clients)
+    @rule(which=which, room=rooms, kinds=st.lists(st.sampled_from(["join", "leave", "publish", "presence", "history"])))
+    def command(self, which: int, room: str, kinds: list[str]) -> None:
+        client = self.clients[which % len(self.clients)]
+        with self.within_a_tick():
+            for kind in kinds:
+                if client.room is not None:
+                    client.peer.send(self._new_data(client, client.room))
+                elif kind == "publish":
+                    self._ask(client, kind, room, data=self._new_data(client, room))
+                else:
+                    self._ask(client, kind, room)
+
+    @precondition(lambda self: self.clients)
+    @rule(which=which, room=rooms, back=st.integers(0, 12))
+    def rejoin(self, which: int, room: str, back: int) -> None:
+        client = self.clients[which % len(self.clients)]
+        if client.room is None:
+            head = self.world.broker.head(f"room:{room}")
+            with self.within_a_tick():
+                self._ask(client, "join", room, since={"epoch": head.epoch, "seq": max(0, head.seq - back)})
+
+    def _ask(self, client: Client, kind: str, room: str, **fields: Any) -> None:
+        if not client.ended:
+            command_id = client.peer.command(kind, room=room, **fields)
+            client.asked[command_id] = (kind, room, fields.get("since"))
+
+    def _new_data(self, client: Client, room: str) -> str:
+        when = next(self.clock)
+        data = f"{room} {when}"
+        self.published[data] = (room, client.peer.name, when)
+        return data
+
+    # Administration, which does not wait for its outcome
+
+    @rule(user=users, room=rooms, role=st.sampled_from(["viewer", "member", "moderator", None, None]))
+    def change_role(self, user: str, room: str, role: str | None) -> None:
+        if user != "ada":  # there must be an owner
+            self._change(self._set_role(user, room, role), [user], room)
+
+    async def _set_role(self, user: str, room: str, role: str | None) -> None:
+        if role is not None or await self.world.stores.members.of(room, f"u-{user}"):
+            await self.world.set_role(room, user, role)
+
+    @rule(room=rooms, visibility=st.sampled_from(Visibility))
+    def change_visibility(self, room: str, visibility: Visibility) -> None:
+        async def change() -> None:
+            await self.world.directory.change(ROOT, room, None, visibility)
+
+        self._change(change(), list(USERS), room)
+
+    @rule(user=users, disabled=st.booleans())
+    def change_account(self, user: str, disabled: bool) -> None:
+        self.changes.append(self.loop.create_task(self.world.change_account(user, disabled=disabled)))
+
+    def _change(self, work: Coroutine[Any, Any, None], who: list[str], room: str) -> None:
+        async def change() -> None:
+            now = next(self.clock)
+            before = {user: await self._may_read(user, room) for user in who}
+            await work
+            for user in who:
+                if await self._may_read(user, room):
+                    self.inside[user, room].append((now, True))
+                elif before[user] or not self.inside[user, room][-1][1]:
+                    self.inside[user, room].append((next(self.clock), False))
+
+        self.changes.append(self.loop.create_task(change()))
+
+    async def _may_read(self, user: str, room: str) -> bool:
+        found = await self.world.stores.rooms.by_id(room)
+        assert found
+        return (
+            found.visibility is Visibility.PUBLIC or await self.world.stores.members.of(room, f"u-{user}") is not None
+        )
+
+    # Time
+
+    @rule(gate=st.sampled_from(["sql", "reading"]))
+    def hold(self, gate: str) -> None:
+        (self.world.sql if gate == "sql" else self.world.reading).hold()
+
+    @rule()
+    def release(self) -> None:
+        self.world.sql.release()
+        self.world.reading.release()
+
+    @rule()
+    def let_the_loop_turn_once(self) -> None:
+        self.run(asyncio.sleep(0))
+
+    @rule()
+    def come_to_rest(self) -> None:
+        self.run(settle())
+
+    @rule()
+    def come_to_rest_with_everything_answered(self) -> None:
+        self._finish()
+        for client in self.clients:
+            if not client.ended:
+                self._is_up_to_date(client)
+
+    def _finish(self) -> None:
+        self.release()
+        with self.within_a_tick():
+            for client in self.clients:
+                if client.peer.sink.paused:
+                    client.peer.resume()
+        self.run(settle())
+        for change in self.changes:
+            change.result()
+        self.changes.clear()
+        self.look()
+
+    # What must hold
+
+    @invariant()
+    def look(self) -> None:
+        for client in [*self.clients, *self.gone]:
+            if client.room is None:
+                for frame in client.peer.received():
+                    self._judge(client, frame)
+            else:
+                for data in client.peer.received_texts():
+                    self._judge_bare(client, data)
+
+    def _judge(self, client: Client, frame: Frame) -> None:
+        room = frame.get("room", "")
+        if is_answer(frame):
+            self._judge_answer(client, frame)
+        elif frame["type"] == "message":
+            epoch, seq = client.at[room]
+            assert (frame["epoch"], frame["seq"]) == (epoch, seq + 1), (frame, seq)
+            client.at[room] = (epoch, seq + 1)
+            self._was_inside(client, frame["data"], room)
+        elif frame["type"] in ("joined", "left"):
+            assert room in client.at, frame
+            assert frame["user"]["name"] != client.peer.name
+        elif frame["type"] == "removed":
+            del client.at[room]
+        else:
+            assert frame["type"] == "welcome", frame
+
+    def _judge_answer(self, client: Client, frame: Frame) -> None:
+        kind, room, since = client.asked[frame["id"]]
+        ahead = [command_id for command_id, asked in client.asked.items() if asked[1] == room]
+        assert ahead[0] == frame["id"], (ahead, frame)
+        del client.asked[frame["id"]]
+        if frame["type"] == "error":
+            assert frame["code"] in ("forbidden", "not_joined"), frame
+        elif kind == "join":
+            position = frame["position"]
+            self._judge_missed(client, frame, since)
+            client.at[room] = (position["epoch"], position["seq"])
+        elif kind == "leave":
+            del client.at[room]
+        else:
+            assert room in client.at, (kind, frame)
+
+    def _judge_missed(self, client: Client, frame: Frame, since: Any) -> None:
+        missed = [message["seq"] for message in frame["missed"]]
+        head = frame["position"]["seq"]
+        if since is None:
+            assert (missed, frame["recovered"], frame["more"]) == ([], True, False)
+        else:
+            first = since["seq"] + 1 if frame["recovered"] else head - len(missed) + 1
+            assert missed == list(range(first, head + 1)), (frame, since)
+
+    def _judge_bare(self, client: Client, data: str) -> None:
+        assert client.room is not None
+        client.heard.append(data)
+        self._was_inside(client, data, client.room)
+
+    def _was_inside(self, client: Client, data: str, room: str) -> None:
+        """Nobody hears what was asked to be published while they were, and stayed, outside."""
+        in_room, author, when = self.published[data]
+        assert in_room == room
+        for user in (client.peer.name, author):
+            turns = self.inside[user, room]
+            before = [inside for at, inside in turns if at < when]
+            after = [inside for at, inside in turns if at >= when]
+            assert before[-1] or True in after or self._changing(), (user, data, turns)
+
+    def _changing(self) -> bool:
+        return any(not change.done() for change in self.changes)
+
+    def _is_up_to_date(self, client: Client) -> None:
+        assert client.asked == {}
+        for room, position in client.at.items():
+            head = self.world.broker.head(f"room:{room}")
+            assert position == (head.epoch, head.seq), room
+        if client.room is not None and client.heard:
+            kept = self._kept(client.room)
+            overlap = client.heard[-len(kept) :]
+            assert kept[-len(overlap) :] == overlap
+
+    def _kept(self, room: str) -> list[str]:
+        page = self.run(self.world.local.history(f"room:{room}", None, 1000, 1 << 30))
+        return [json.loads(text)["data"] for text in page.texts]
+
+    def teardown(self) -> None:
+        self._finish()
+        while self.clients:
+            self.disconnect(0, False)
+        self.run(settle())
+        self.look()
+        world = self.world
+        assert (world.door.inside, world.live.sessions) == (0, {})
+        assert all(world.hub.connections_of(f"u-{user}") == () for user in USERS)
+        for topic in ("all", *(f"room:{room}" for room in ROOMS), *(f"user:u-{user}" for user in USERS)):
+            assert (world.hub.on(topic), world.hub.people(topic)) == ([], [])
+        assert all(client.peer.session.subscriptions == {} for client in self.gone)
+        self.run(world.live.tasks.close(0))
+        self.loop.close()
+
+
+def test_the_promises_hold_whatever_happens() -> None:
+    run_state_machine_as_test(LiveModel, settings=settings(max_examples=60, stateful_step_count=40))
