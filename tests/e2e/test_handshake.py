@@ -8,6 +8,7 @@ import pytest
 
 from gateroom.auth.keys import SigningKey, load_or_create
 from support.gateway import RunningGateway, running_gateway
+from support.raw_client import Closed, RawClient, upgrade
 from support.tokens import as_json, claims_of, forge, proper_header, seal_with_hmac, to_base64url
 from support.visitors import SUBPROTOCOL, refused, turned_away, visiting
 
@@ -196,6 +197,25 @@ def test_offers_of_which_we_speak_none_are_a_bad_request(gateway: RunningGateway
         answer = refused(gateway.ws_url, path, offer=offer, headers=bearer(alice))
         assert (answer.status, answer.code) == (400, "protocol_violation")
         assert alice not in str(answer)
+
+
+@pytest.mark.parametrize(
+    "offer", ["gateroom.v1, bearer.\xe9", "gateroom.v1, bearer.\xff\xfe", "gateroom.v1,, ,bearer.x"]
+)
+def test_an_offer_that_is_no_token_is_answered_and_not_a_fault(gateway: RunningGateway, offer: str) -> None:
+    with RawClient(("127.0.0.1", gateway.port)) as raw:
+        answer = raw.request(upgrade("/ws", protocols=[offer]))
+        assert answer.status in (101, 400)
+        if answer.status == 101:
+            assert answer.headers["sec-websocket-protocol"] == SUBPROTOCOL
+            assert raw.read_close() == Closed(1008, "invalid_token")
+
+
+def test_no_answer_names_the_server_software(gateway: RunningGateway) -> None:
+    with gateway.client() as client:
+        for path in ("/healthz", "/nowhere"):
+            assert "server" not in client.get(path).headers
+            assert client.get(path).headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_refused_handshake_does_not_cost_the_next_one(gateway: RunningGateway, alice: str) -> None:

@@ -1,5 +1,6 @@
 """How many sockets there may be: counted before accept, and HTTP stays usable (contract section 7)."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,13 @@ def test_handshakes_are_counted_by_the_second(tmp_path: Path) -> None:
         assert gateway.refusal("/ws", headers=gateway.admin.headers) == (1008, "rate_limited")
         assert gateway.refusal("/ws?token=bad", headers={"Origin": "https://evil.example"}) == (1008, "rate_limited")
         assert gateway.get("/auth/me", gateway.admin).status_code == 200
+
+
+def test_open_sockets_hold_nothing_of_the_database(tmp_path: Path) -> None:
+    """Whose pool is far smaller than their number (LC-5)."""
+    with running_in_process(tmp_path, realtime={"max_connections_per_user": 0}) as gateway, ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(gateway.connected(gateway.admin))
+        for _ in range(20):
+            assert gateway.get("/api/users", gateway.admin).status_code == 200
+        assert gateway.room(gateway.user())

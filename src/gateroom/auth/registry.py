@@ -7,7 +7,6 @@ from gateroom.auth.claims import parse_scopes
 from gateroom.auth.ids import new_id
 from gateroom.auth.passwords import Passwords
 from gateroom.auth.ports import Clock, PasswordStore, User, UserPages, UserStore
-from gateroom.auth.principal import scope_text
 from gateroom.errors import InvalidCommand
 from gateroom.names import USERNAME_PATTERN
 
@@ -72,9 +71,14 @@ class Registry:
 
 
 def _check(user: User) -> None:
-    try:
-        parse_scopes(scope_text(user.scopes))
-    except ValueError:
-        raise InvalidCommand("scopes: each is a word such as rooms:create.") from None
+    if not all(_is_scope(scope) for scope in user.scopes):
+        raise InvalidCommand("scopes: each is a word such as rooms:create.")
     if len(user.roles) > MAX_ROLES or not all(_ROLE.fullmatch(role) for role in user.roles):
         raise InvalidCommand("roles: up to 32 words of a-z, 0-9, dot, dash and underscore.")
+
+
+def _is_scope(text: str) -> bool:
+    try:
+        return parse_scopes(text) == {text}
+    except ValueError:
+        return False

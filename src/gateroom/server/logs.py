@@ -8,6 +8,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 _QUIET = ("aiosqlite", "asyncio", "alembic", "httpx", "python_multipart")  # only their warnings
+_UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 
 
 def _without_colour(_: object, __: str, event: EventDict) -> EventDict:
@@ -53,5 +54,10 @@ def configure(form: Literal["console", "json"], level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in _UVICORN:  # whatever a configuration of its own has made of them
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.setLevel(logging.NOTSET)
+        library.propagate, library.disabled = True, False
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -122,7 +122,7 @@ class GatewayServer(Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Do what uvicorn does ten times a second, and give memory back after a crowd has gone."""
-        if self._ebb.noticed(len(self.server_state.connections)):
+        if self._ebb.over(len(self.server_state.connections)):
             give_back()
         return await super().on_tick(counter)
 

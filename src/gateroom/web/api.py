@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from gateroom.web.errors import add_handlers
 from gateroom.web.handover import HandoverMiddleware
+from gateroom.web.headers import SecurityHeadersMiddleware
 from gateroom.web.routes import auth, console, docs, metrics, rooms, sockets, users, wellknown
 
 DESCRIPTION = """A JWT-secured real-time API gateway: log in over REST, connect authorized WebSockets, route messages to
@@ -28,5 +29,6 @@ def add_to(app: FastAPI, *, whole: bool, with_console: bool) -> None:
     if whole:
         app.description, app.openapi_tags = DESCRIPTION, TAGS
         app.include_router(docs.router)
+        app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(HandoverMiddleware)
     add_handlers(app, whole=whole)

@@ -20,6 +20,7 @@ from gateroom.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from gateroom.web.headers import SECURITY_HEADERS
 
 _log = structlog.get_logger("gateroom.web")
 
@@ -35,7 +36,7 @@ _BY_STATUS: dict[int, type[GateroomError]] = {
 
 def problem(error: GateroomError, *, detail: str | None = None) -> JSONResponse:
     """Turn an error into its problem document; 401 says how to authenticate (RFC 6750 section 3)."""
-    headers = {"Cache-Control": "no-store"}
+    headers = {**SECURITY_HEADERS, "Cache-Control": "no-store"}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if error.status == 401 and isinstance(error, Refusal):

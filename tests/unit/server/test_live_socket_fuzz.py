@@ -144,12 +144,18 @@ class Fuzzed:
 
 @pytest.fixture(scope="module")
 def fuzzed() -> Iterator[Fuzzed]:
+    before = alive()
     found = Fuzzed()
     with found.runner:
         yield found
-    gc.collect()
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, LiveSocket | Session)]
+    assert alive() == before
     print(f"\n{dict(found.became.most_common())}")  # noqa: T201
+
+
+def alive() -> int:
+    """Count the sockets and sessions that something still holds."""
+    gc.collect()
+    return sum(isinstance(thing, LiveSocket | Session) for thing in gc.get_objects())
 
 
 @contextmanager
