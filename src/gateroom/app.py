@@ -1,5 +1,6 @@
 """The composition root: the only file that names adapters; owns what is opened and closes it again."""
 
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -8,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI
 
 from gateroom.auth.accounts import Accounts
@@ -20,6 +20,7 @@ from gateroom.auth.people import People
 from gateroom.auth.registry import Registry
 from gateroom.auth.tokens import AccessTokens
 from gateroom.broker.local import LocalBroker
+from gateroom.errors import InvalidCommand
 from gateroom.protocol.codec import check_json
 from gateroom.protocol.events import Person
 from gateroom.realtime.control import Control
@@ -280,7 +281,10 @@ def _options(settings: Settings) -> WebOptions:
 
 
 def _json(data: Any) -> bytes:
-    text = msgspec.json.encode(data)
+    try:
+        text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidCommand("The data is not a JSON value.") from None
     check_json(text)
     return text
 

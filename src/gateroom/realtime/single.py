@@ -92,8 +92,6 @@ class RoomSession(_SingleSession):
         self.subscribe(self._lane, standing)
 
     def _publish(self, text: bytes) -> None:
-        if self.ended:
-            return
         try:
             record = room_message(self.live, self._lane, self.connection.person, msgspec.json.encode(text.decode()))
         except GateroomError as error:

@@ -1,5 +1,7 @@
 """Changes of rights, as live sockets feel them."""
 
+import asyncio
+
 import pytest
 
 from gateroom.errors import Unavailable
@@ -231,19 +233,18 @@ async def test_a_scope_that_is_given_back_counts_from_the_next_token_on(world: L
 
 
 async def test_a_judgement_under_way_does_not_outlive_a_scope_that_is_lost_meanwhile(world: LiveWorld) -> None:
-    await world.room("desk", ada="owner")
     await world.user("root", "rooms:admin")
-    root = await world.connect("root")
-    await root.ask("join", room="desk")
+    await world.room("desk", ada="owner", root="viewer")
+    (root,) = await world.joined("desk", "root")
     world.standings.forget("desk", "u-root")
     world.sql.hold()
-    world.live.tasks.spawn(world.control.standing_changed("desk", "u-root"))
+    judging = asyncio.create_task(world.control.standing_changed("desk", "u-root"))
     await settle()
-    world.live.tasks.spawn(world.change_account("root", scopes=frozenset()))
-    await settle()
-    world.sql.release()
-    await settle()
-    assert root.session.rooms == []
+    world.sql.release()  # whoever asks now is faster than the one that waits
+    await world.change_account("root", scopes=frozenset())
+    assert not judging.done()
+    await judging
+    assert (await root.ask("publish", room="desk", data=1))["code"] == "forbidden"
 
 
 @pytest.mark.parametrize("max_rooms", [1, 3])

@@ -1,5 +1,6 @@
 """One peer from accept to end."""
 
+import gc
 import json
 from collections import Counter
 
@@ -8,6 +9,7 @@ from structlog.testing import capture_logs
 
 from gateroom.auth.principal import Principal
 from gateroom.errors import ConnectionLimit, Refusal, Restarting, Unavailable
+from gateroom.realtime.connection import Connection
 from gateroom.realtime.limits import Limits
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
@@ -482,6 +484,35 @@ async def test_after_its_end_a_session_holds_nothing(world: LiveWorld) -> None:
     for topic in ("room:desk", "user:u-ada", "all"):
         assert world.hub.on(topic) == []
     assert (world.door.inside, ada.session.rooms) == (0, [])
+
+
+async def test_a_session_that_ended_is_freed_without_the_garbage_collector(world: LiveWorld) -> None:
+    def sessions() -> int:
+        return sum(isinstance(thing, Session | Connection) for thing in gc.get_objects())
+
+    await world.room("desk", ada="owner", bob="member")
+    (ada,) = await world.joined("desk", "ada")
+    gc.collect()
+    before = sessions()
+    gc.disable()
+    try:
+        for end in ("vanish", "close", "overflow"):
+            (bob,) = await world.joined("desk", "bob")
+            await bob.ask("publish", room="desk", data=1)
+            if end == "vanish":
+                bob.vanish()
+            elif end == "close":
+                bob.session.binary()
+            else:
+                bob.pause()
+                sweep(world, 12)
+            await settle()
+            ada.received()
+            assert bob.session.ended
+            del bob
+            assert sessions() == before, end
+    finally:
+        gc.enable()
 
 
 async def test_a_user_may_have_as_many_sockets_as_the_limit_at_any_time() -> None:
