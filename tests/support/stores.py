@@ -6,12 +6,15 @@ from typing import Any
 
 from gateroom.auth.ports import Clock, PasswordStore, User, UserPages, UserStore
 from gateroom.errors import Conflict, LimitReached, NotFound
+from gateroom.realtime.ports import StreamLog
 from gateroom.rooms.model import NO_CAPS, Member, Role, Room, RoomCaps, Visibility
 from gateroom.rooms.ports import MemberStore, RoomStore
 from gateroom.storage.database import Database
 from gateroom.storage.rooms import SqlMembers, SqlRooms
+from gateroom.storage.streams import SqlStreams
 from gateroom.storage.users import SqlUsers
 from support.clock import FrozenClock
+from support.streams import InMemoryStreamLog
 
 
 class InMemoryUsers:
@@ -186,6 +189,7 @@ class Stores:
     passwords: PasswordStore
     rooms: RoomStore
     members: MemberStore
+    streams: StreamLog
     clock: FrozenClock
 
 
@@ -194,14 +198,15 @@ def in_memory() -> Stores:
     clock = FrozenClock()
     users = InMemoryUsers()
     rooms = InMemoryRooms(users, clock)
-    return Stores(users, users, users, rooms, rooms.members, clock)
+    return Stores(users, users, users, rooms, rooms.members, InMemoryStreamLog(rooms, users, clock), clock)
 
 
 def in_sql(database: Database) -> Stores:
     """Return the SQL stores on `database`."""
     clock = FrozenClock()
     users = SqlUsers(database)
-    return Stores(users, users, users, SqlRooms(database), SqlMembers(database, clock), clock)
+    rooms, members = SqlRooms(database), SqlMembers(database, clock)
+    return Stores(users, users, users, rooms, members, SqlStreams(database, clock), clock)
 
 
 def a_user(name: str, **changes: Any) -> User:

@@ -10,10 +10,12 @@ import msgspec
 
 from gateroom.auth.principal import Principal
 from gateroom.errors import Forbidden, GateroomError, Overloaded, RateLimited, Refusal
-from gateroom.realtime.dispatch import MAX_WAITING, room_message
+from gateroom.realtime.dispatch import MAX_WAITING
 from gateroom.realtime.door import Place
+from gateroom.realtime.greeting import welcome
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import Outcome, Position
+from gateroom.realtime.records import room_message
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
 from gateroom.realtime.topics import user_topic
@@ -33,7 +35,7 @@ class _SingleSession(Session):
 
     def opened(self) -> None:
         if not self.plain:
-            self.answer(self.welcome())
+            self.answer(welcome(self))
 
     def room_lost(self, subscription: Subscription, refusal: Refusal) -> None:
         self.end(refusal)

@@ -9,6 +9,7 @@ from gateroom.errors import Forbidden, GateroomError
 from gateroom.names import ROOM_ID_PATTERN
 from gateroom.realtime.multiplexed import MultiplexedSession
 from gateroom.realtime.single import InboxSession, RoomSession
+from gateroom.realtime.topics import user_topic
 from gateroom.rooms.model import Action
 from gateroom.rooms.standings import Standing
 from gateroom.web.deps import CurrentRuntime, SocketGuest, refuse
@@ -36,7 +37,19 @@ async def readable_room(room: str, guest: SocketGuest, runtime: CurrentRuntime) 
 ReadableRoom = Annotated[Standing, Depends(readable_room)]
 
 
-@router.websocket("/ws")
+async def open_inbox(guest: SocketGuest, runtime: CurrentRuntime) -> None:
+    """Have the caller's inbox at hand: its position is in the first event."""
+    live = runtime.live
+    try:
+        await live.broker.open(user_topic(guest.principal.user_id), live.inbox)
+    except GateroomError as error:
+        raise refuse(error, runtime) from None
+
+
+OpenInbox = Depends(open_inbox)
+
+
+@router.websocket("/ws", dependencies=[OpenInbox])
 async def multiplexed(websocket: WebSocket, guest: SocketGuest) -> None:
     """Speak `gateroom.v1`: JSON commands for any number of rooms."""
     runtime = runtime_of(websocket)
@@ -44,7 +57,7 @@ async def multiplexed(websocket: WebSocket, guest: SocketGuest) -> None:
     await hand_over(websocket, session, as_events=guest.offered)
 
 
-@router.websocket("/ws/rooms/{room}")
+@router.websocket("/ws/rooms/{room}", dependencies=[OpenInbox])
 async def one_room(websocket: WebSocket, room: str, guest: SocketGuest, _: ReadableRoom) -> None:
     """Publish each text as it is, and deliver what the room hears."""
     live = runtime_of(websocket).live
@@ -52,7 +65,7 @@ async def one_room(websocket: WebSocket, room: str, guest: SocketGuest, _: Reada
     await hand_over(websocket, session, as_events=guest.offered)
 
 
-@router.websocket("/ws/users/me")
+@router.websocket("/ws/users/me", dependencies=[OpenInbox])
 async def inbox(websocket: WebSocket, guest: SocketGuest) -> None:
     """Deliver what is sent to the caller."""
     session = InboxSession(runtime_of(websocket).live, guest.principal, guest.place, as_events=guest.offered)
