@@ -191,6 +191,15 @@ async def test_a_stream_goes_with_its_room_and_another_of_that_name_is_a_new_one
     assert await bodies(stores, before) == ["new"]
 
 
+async def test_a_room_made_anew_at_once_has_a_new_stream(stores: Stores) -> None:
+    (before,) = await opened(stores)
+    await append(stores, record("secret"))
+    await stores.rooms.remove("desk")
+    await stores.rooms.add(a_room("desk"), "u-bob")
+    assert await bodies(stores) == []
+    assert await opened(stores) != [before]
+
+
 async def test_an_inbox_goes_with_its_user(stores: Stores) -> None:
     await stores.users.add(a_user("eve"), "h")
     await opened(stores, "user:u-eve")

@@ -170,7 +170,7 @@ class Listener:
 
         if not self.life.epoch:
             joined = await ask({"type": "join", "room": "lobby"})
-            self.life.epoch = self.life.epoch or joined["position"]["epoch"]
+            self.life.epoch = joined["position"]["epoch"]
             await ask({"type": "leave", "room": "lobby"})
             newer.clear()
         joined = page = await ask({"type": "join", "room": "lobby", "since": self._since()})

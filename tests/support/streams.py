@@ -50,8 +50,6 @@ class InMemoryStreamLog:
     async def append(self, records: Sequence[Record]) -> Sequence[Position | None]:
         self.batches.append(len(records))
         await self.gate.passage()
-        for topic in {record.topic for record in records}:
-            await self._belongs(topic)
         positions = [self._append(record) for record in records]
         if self.unheard is not None:
             raise self.unheard
@@ -62,7 +60,7 @@ class InMemoryStreamLog:
     ) -> Sequence[Stored]:
         stream = self._streams.get(topic)
         found: list[Stored] = []
-        if stream is not None and await self._belongs(topic):
+        if stream is not None:
             start = since.seq if since and since.epoch == stream.epoch else 0
             size = 0
             for stored in stream.held(retention, self._clock()):
@@ -82,6 +80,10 @@ class InMemoryStreamLog:
             stream.kept = [(at, stored) for at, stored in stream.kept if stored in held]
             stream.keys = {key: found for key, found in stream.keys.items() if found[0] >= now - KEY_WINDOW}
         return False
+
+    def drop(self, topic: str) -> None:
+        """Delete the stream of a room or user that is gone."""
+        self._streams.pop(topic, None)
 
     def kept(self, topic: str) -> list[Stored]:
         """Return what is there of a stream, trimmed or not."""
@@ -106,7 +108,4 @@ class InMemoryStreamLog:
 
     async def _belongs(self, topic: str) -> bool:
         room_id, user_id = room_of(topic), user_of(topic)
-        there = await (self._rooms.by_id(room_id) if room_id else self._users.by_id(user_id))
-        if there is None:
-            self._streams.pop(topic, None)
-        return there is not None
+        return await (self._rooms.by_id(room_id) if room_id else self._users.by_id(user_id)) is not None
