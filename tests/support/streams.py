@@ -27,10 +27,10 @@ class _Stream:
 
 
 class InMemoryStreamLog:
-    """Streams in a dict; `gate` is in front of every call."""
+    """Streams in a dict; `gate` is in front of every call, `told` behind what opens and appends."""
 
     def __init__(self, rooms: RoomStore, users: UserStore, clock: Clock) -> None:
-        self.gate = Gate()
+        self.gate, self.told = Gate(), Gate()
         self.unheard: Exception | None = None  # raised to who appends, after it was stored
         self.batches: list[int] = []  # how many records each append had
         self._rooms = rooms
@@ -45,12 +45,14 @@ class InMemoryStreamLog:
             if await self._belongs(topic):
                 stream = self._streams.setdefault(topic, _Stream())
                 heads[topic] = Position(stream.epoch, stream.seq)
+        await self.told.passage()
         return heads
 
     async def append(self, records: Sequence[Record]) -> Sequence[Position | None]:
         self.batches.append(len(records))
         await self.gate.passage()
         positions = [self._append(record) for record in records]
+        await self.told.passage()
         if self.unheard is not None:
             raise self.unheard
         return positions

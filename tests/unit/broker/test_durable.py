@@ -355,13 +355,44 @@ async def test_a_forgotten_room_is_heard_no_more_whatever_is_under_way(process: 
 
 async def test_who_waits_for_a_stream_that_is_forgotten_is_not_left_waiting(process: Process) -> None:
     process.submit("a")
-    process.broker.step()
     opening = asyncio.create_task(process.broker.open(DESK, KEEP))
-    await asyncio.sleep(0)
-    process.broker.forget(DESK)
+    asyncio.get_running_loop().call_soon(process.broker.forget, DESK)  # before the commit begins
+    process.broker.step()
     async with asyncio.timeout(5):
         await opening
         await process.broker.settled()
+
+
+async def test_who_opens_a_stream_while_it_is_made_anew_gets_the_new_one() -> None:
+    stores = in_memory()
+    await stores.rooms.add(a_room("desk"), None)
+    assert isinstance(stores.streams, InMemoryStreamLog)
+    process = Process(stores.streams)
+    process.log.told.hold()
+    opening = asyncio.create_task(process.broker.open(DESK, KEEP))
+    await settle()
+    await stores.rooms.remove("desk")
+    process.broker.forget(DESK)
+    await stores.rooms.add(a_room("desk"), None)
+    process.log.told.release()
+    await opening
+    assert process.broker.head(DESK) == (await process.log.open([DESK]))[DESK]
+
+
+async def test_what_is_stored_but_not_yet_told_is_not_at_the_head(process: Process) -> None:
+    await process.broker.open(DESK, KEEP)
+    process.log.told.hold()
+    process.submit("a")
+    await settle()
+    assert len(process.log.kept(DESK)) == 1
+    head = process.broker.head(DESK)
+    assert head
+    assert head.seq == 0
+    page = await process.broker.history(DESK, KEEP, head, 10, 1000)
+    assert (page.texts, page.position, page.recovered) == ([], head, True)
+    process.log.told.release()
+    await settle()
+    assert process.bodies() == ["a"]
 
 
 async def test_a_room_that_is_gone_answers_forbidden_and_the_others_are_stored(process: Process) -> None:
