@@ -116,6 +116,10 @@ class GatedBroker:
     def forget(self, topic: str) -> None:
         self._broker.forget(topic)
 
+    @property
+    def pending(self) -> bool:
+        return self._broker.pending
+
     async def settled(self) -> None:
         await self._broker.settled()
 

@@ -105,6 +105,10 @@ class DurableStreams:
                 else:
                     self._settle(record, done, None if record.kind is Kind.EVENT else Forbidden())
 
+    @property
+    def pending(self) -> bool:
+        return self._answered < self._added
+
     async def settled(self) -> None:
         """Return once what was added until now is answered."""
         until = self._added

@@ -87,6 +87,10 @@ class LocalBroker:
         self._memory.trim()
         self._durable.trim()
 
+    @property
+    def pending(self) -> bool:
+        return self._durable.pending
+
     async def settled(self) -> None:
         self.step()
         await self._durable.settled()

@@ -140,6 +140,11 @@ class Broker(Protocol):
         new epoch."""
         ...
 
+    @property
+    def pending(self) -> bool:
+        """Whether something that was stepped is still to be answered."""
+        ...
+
     async def settled(self) -> None:
         """Return once everything submitted until now is answered."""
         ...

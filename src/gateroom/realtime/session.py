@@ -134,7 +134,7 @@ class Session(ABC):
         if not self.live.door.shut:  # the first to hear of it: what was submitted is still answered
             self.live.door.shut = True
             self.live.broker.step()
-        if not self._ended and any(subscription.busy for subscription in self.subscriptions.values()):
+        if self.live.broker.pending and not self._ended:
             self._leaving = True
             self.live.tasks.spawn(self._end_answered())
         else:
@@ -261,7 +261,7 @@ class Session(ABC):
                 return standing
 
     async def _end_answered(self) -> None:
-        """End once what is being stored is answered."""
+        """End once what is being stored was delivered and answered."""
         await self.live.broker.settled()
         self.end(Restarting())
 

@@ -44,12 +44,13 @@ class _SingleSession(Session):
 class RoomSession(_SingleSession):
     """Publishes each text as one string, and delivers what the room hears."""
 
-    __slots__ = ("_lane",)
+    __slots__ = ("_lane", "_refused")
 
     def __init__(self, live: Live, principal: Principal, place: Place, room_id: str, *, as_events: bool) -> None:
         """The principal was just judged to be allowed to read the room."""
         super().__init__(live, principal, place, as_events=as_events)
         self._lane = Subscription(room_id)
+        self._refused = False  # what was said before is still carried, then the socket ends
 
     def opened(self) -> None:
         super().opened()
@@ -63,12 +64,15 @@ class RoomSession(_SingleSession):
             self._enter(standing)
 
     def take(self, text: bytes) -> None:
+        if self._refused:
+            return
         try:
             self.charge(publishing=True)
             if self._lane.waiting >= MAX_WAITING:
                 raise RateLimited
         except GateroomError as error:
-            self._refuse(error)
+            self._refused = True
+            self._lane.in_turn(partial(self._refuse, error))
         else:
             self._lane.beside(partial(self._publish, text))
 
@@ -99,8 +103,10 @@ class RoomSession(_SingleSession):
         try:
             record = room_message(self.live, self._lane, self.connection.person, msgspec.json.encode(text.decode()))
         except GateroomError as error:
-            self._refuse(error)
+            self._refused = True
+            self._lane.next_up(partial(self._refuse, error))
         else:
+            self._lane.started()
             self.live.broker.submit(record, self._published)
 
     def _published(self, outcome: Outcome) -> None:
@@ -110,6 +116,7 @@ class RoomSession(_SingleSession):
         elif outcome is not None:
             counts["publish", outcome.code] += 1
             self._refuse(outcome)
+        self._lane.settled()
 
     def _refuse(self, error: GateroomError) -> None:
         if isinstance(error, Refusal):

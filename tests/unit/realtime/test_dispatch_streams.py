@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateroom.errors import Unavailable
+from gateroom.realtime.limits import Limits
 from gateroom.rooms.model import Durability, RoomKind, Visibility
 from support.live import KINDS, ROOT, Frame, LiveWorld, Peer, settle
 
@@ -342,20 +343,33 @@ async def test_a_log_that_cannot_be_read_refuses_the_join_and_lets_it_be_tried_a
 
 async def test_a_socket_that_ends_with_the_server_is_answered_first(world: LiveWorld) -> None:
     await world.room("desk", visibility=Visibility.PUBLIC)
-    (ada,) = await world.joined("desk", "ada")
+    ada, bob = await world.joined("desk", "ada", "bob")
     world.log.gate.hold()
     number = ada.command("publish", room="desk", data=1)
     await settle()
     world.control.stop()
     ada.command("publish", room="desk", data="too late")
     await settle()
-    assert ada.closed is None
+    assert ada.closed is bob.closed is None
     world.log.gate.release()
     await settle()
+    assert bob.heard() == [1]
+    assert bob.closed == ada.closed
     assert [frame["id"] for frame in ada.received() if frame["type"] == "reply"] == [number]
     assert ada.closed is not None
     assert ada.closed.code == 1012
     assert [stored.position.seq for stored in world.log.kept("room:desk")] == [1]
+
+
+async def test_a_simple_client_that_says_too_much_is_heard_up_to_there_and_then_closed_out() -> None:
+    world = LiveWorld(Limits(publish_rate=0.001, publish_burst=3))
+    await world.room("desk", ada="member")
+    ada = await world.connect("ada", "room", room="desk")
+    ada.send("0", "1", "2", "3", "4")
+    await settle()
+    assert ada.received_texts() == ["0", "1", "2"]
+    assert ada.closed is not None
+    assert (ada.closed.code, ada.closed.reason) == (1008, "rate_limited")
 
 
 def test_rooms_are_durable_unless_their_kind_says_otherwise() -> None:
