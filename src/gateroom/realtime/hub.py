@@ -1,9 +1,10 @@
 """This process's connections by topic: who is where, and one write per connection and tick."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from time import perf_counter
+
+from msgspec import Struct
 
 from gateroom.protocol import events
 from gateroom.protocol.events import Person
@@ -14,8 +15,7 @@ from gateroom.realtime.ports import Position, Record
 from gateroom.realtime.topics import room_of
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(Struct, frozen=True):
     """An event, encoded once for everybody who gets it."""
 
     text: bytes

@@ -1,9 +1,10 @@
-"""What the live path needs from outside."""
+"""What the live path needs from outside. Its values are msgspec structs: made per message, five times as fast."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateroom.errors import GateroomError
 from gateroom.protocol.frame import Segment
@@ -12,16 +13,14 @@ from gateroom.rooms.model import Durability, RoomKind
 KEY_WINDOW = 600.0  # seconds within which the same key means the same message
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """Where a message stands in its stream: `seq` rises by one per message, from 1; 0 is before the first."""
 
     epoch: str
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Repeated(Position):
+class Repeated(Position, frozen=True):
     """The position of the message that was published before with the same key."""
 
 
@@ -33,8 +32,7 @@ class Kind(StrEnum):
     EVENT = "event"
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(Struct, frozen=True):
     """How much of a stream is kept: up to `size` messages (0: none), none older than `ttl` seconds (0: no limit).
 
     With `durable` each of them is stored before anybody hears of it.
@@ -51,16 +49,14 @@ def retention_of(kind: RoomKind) -> Retention:
     return Retention(size, kind.history_ttl, kind.durability is Durability.DURABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """What a user calls a message, so that sending it again does not publish it again (`KEY_WINDOW`)."""
 
     user_id: str
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One thing to be carried to everybody on a topic.
 
     `body` is the JSON text of the event without its opening brace for numbered kinds, since type and position are put
@@ -77,8 +73,7 @@ class Record:
     key: Key | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A part of a stream, oldest first: `texts` are whole events.
 
     `position` is that of the last one, or where the reader stands when there are none; `more` says that the stream goes
@@ -91,8 +86,7 @@ class Page:
     recovered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A numbered record as a stream keeps it."""
 
     position: Position
