@@ -43,13 +43,14 @@ from gateroom.settings import Settings
 from gateroom.storage.database import open_database
 from gateroom.storage.migrate import upgrade
 from gateroom.storage.rooms import SqlMembers, SqlRooms
+from gateroom.storage.streams import SqlStreams
 from gateroom.storage.users import SqlUsers
 from gateroom.version import __version__
 from gateroom.web.api import add_to
 from gateroom.web.metrics import registry_of
 from gateroom.web.runtime import Runtime, WebOptions
 
-INBOX = Retention(size=100, ttl=86400)
+INBOX = Retention(size=100, ttl=86400, durable=True)
 _BROKER, _HUB = 0, 1  # the stages of a tick
 SERVER = Person("server", "server")  # the sender of what an embedding application says without a user
 
@@ -61,6 +62,7 @@ class Stores:
     users: SqlUsers
     rooms: SqlRooms
     members: SqlMembers
+    streams: SqlStreams
     passwords: Passwords
     registry: Registry
     check: Callable[[], Awaitable[None]]
@@ -77,7 +79,15 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     registry = Registry(users, users, users, passwords, frozenset(settings.auth.default_scopes), time.time)
     try:
         await upgrade(database)
-        yield Stores(users, SqlRooms(database), SqlMembers(database, time.time), passwords, registry, database.ping)
+        yield Stores(
+            users,
+            SqlRooms(database),
+            SqlMembers(database, time.time),
+            SqlStreams(database, time.time),
+            passwords,
+            registry,
+            database.ping,
+        )
     finally:
         passwords.close()
         await database.close()
@@ -96,8 +106,9 @@ def room_kinds(settings: Settings) -> Mapping[str, RoomKind]:
     return {
         name: RoomKind(
             name=name,
-            history_size=0 if kind.durability == "none" else kind.history_size,
+            history_size=kind.history_size,
             history_ttl=kind.history_ttl,
+            durability=kind.durability,
             public_role=kind.public_role,
             presence=kind.presence,
             join_leave=kind.join_leave == "auto",
@@ -152,20 +163,25 @@ class Gateroom:
 
     # For the application Gateroom is part of
 
-    async def publish(self, room: str, data: Any, *, sender: Person = SERVER) -> Position:
-        """Publish any JSON value to a room, whoever may write there. Raises `Unavailable`, or `InvalidCommand`."""
+    async def publish(self, room: str, data: Any, *, sender: Person = SERVER, key: str | None = None) -> Position:
+        """Publish any JSON value to a room, whoever may write there; with the same `key` of the same sender only once.
+
+        Raises `NotFound`, `Unavailable` or `InvalidCommand`.
+        """
         runtime = self._started()
         kind = await runtime.live.standings.kind_of(room)
-        return await runtime.publisher.to_room(room, kind, sender, _json(data))
+        return await runtime.publisher.to_room(room, kind, sender, _json(data), key)
 
-    async def send_to_user(self, user: str, data: Any, *, sender: Person = SERVER) -> int:
+    async def send_to_user(self, user: str, data: Any, *, sender: Person = SERVER, key: str | None = None) -> int:
         """Send any JSON value to a user (id or @username); returns how many connections have it now.
+
+        It waits in the inbox where there are none. With the same `key` of the same sender it is sent only once.
 
         Raises `NotFound`, `Unavailable` or `InvalidCommand`.
         """
         runtime = self._started()
         recipient = await runtime.people.find(user)
-        _, connections = await runtime.publisher.to_user(recipient.id, sender, _json(data))
+        _, connections = await runtime.publisher.to_user(recipient.id, sender, _json(data), key)
         return connections
 
     def connections_of(self, user_id: str) -> Sequence[str]:
@@ -206,7 +222,7 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
     limits = _limits(settings)
     tick, counts = Tick(), Counts()
     hub = Hub(partial(tick.wake, _HUB), counts)
-    broker = LocalBroker(hub.deliver, partial(tick.wake, _BROKER), time.monotonic)
+    broker = LocalBroker(hub.deliver, partial(tick.wake, _BROKER), time.monotonic, stores.streams)
     tick.stages(broker.step, hub.flush)
     door = Door(limits, time.monotonic)
     live = Live(hub, broker, people, standings, limits, door, counts, time.time, time.monotonic, INBOX)

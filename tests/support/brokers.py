@@ -4,28 +4,36 @@ import asyncio
 from collections.abc import Callable
 
 import msgspec
+import msgspec.structs
 
 from gateroom.broker.local import LocalBroker
-from gateroom.realtime.ports import Broker, Deliver, Kind, Outcome, Page, Position, Record, Retention
+from gateroom.realtime.ports import Broker, Deliver, Kind, Outcome, Page, Position, Record, Retention, StreamLog
 from gateroom.realtime.tick import Tick
+from gateroom.realtime.topics import room_of
 from support.clock import FrozenClock
+from support.stores import Stores, a_room, in_memory
 
 PATIENCE = 10.0  # seconds
 KEPT = Retention(100, 0)
 EVERYTHING = 1 << 30  # bytes of a page
 
-MakeBroker = Callable[[Deliver, Callable[[], None]], Broker]
+MakeBroker = Callable[[Deliver, Callable[[], None], StreamLog], Broker]
 
 
 class Carrier:
-    """A broker that steps at the end of each tick."""
+    """A broker that steps at the end of each tick; `durable` makes all its streams so.
 
-    def __init__(self, make: MakeBroker) -> None:
+    A durable stream belongs to somebody: its room or account has to be among the `stores`.
+    """
+
+    def __init__(self, make: MakeBroker, stores: Stores | None = None, *, durable: bool = False) -> None:
+        self.stores = stores or in_memory()
+        self.durable = durable
         self.delivered: list[tuple[Record, Position | None]] = []
         self.answered: list[tuple[Record, Outcome]] = []
         self.log: list[str] = []  # "delivered" and "answered", with the body, as it happened
         tick = Tick()
-        self.broker = make(self._deliver, tick.wake)
+        self.broker = make(self._deliver, tick.wake, self.stores.streams)
         tick.stages(self.broker.step)
 
     def submit(self, *records: Record) -> "asyncio.Future[list[Outcome]]":
@@ -45,11 +53,45 @@ class Carrier:
         return found
 
     async def read(
-        self, topic: str, since: Position | None = None, limit: int = 1000, max_bytes: int = EVERYTHING
+        self,
+        topic: str,
+        since: Position | None = None,
+        limit: int = 1000,
+        max_bytes: int = EVERYTHING,
+        retention: Retention = KEPT,
     ) -> Page:
-        return await self.broker.history(topic, since, limit, max_bytes)
+        return await self.broker.history(topic, self._lasting(retention), since, limit, max_bytes)
+
+    async def open(self, topic: str) -> Position:
+        """Open the stream and return its head."""
+        await self.broker.open(topic, self._lasting(KEPT))
+        return self.head(topic)
+
+    def head(self, topic: str) -> Position:
+        """Return the head of a stream that is known to the broker."""
+        head = self.broker.head(topic)
+        assert head is not None
+        return head
+
+    async def renew(self, topic: str) -> None:
+        """Delete the stream's room and make another one of the same name."""
+        room_id = room_of(topic)
+        assert room_id is not None
+        await self.stores.rooms.remove(room_id)
+        self.broker.forget(topic)
+        await self.stores.rooms.add(a_room(room_id), None)
+
+    def lasting(self, record: Record) -> Record:
+        """Return the record as this carrier submits it."""
+        if record.kind is Kind.EVENT:
+            return record
+        return msgspec.structs.replace(record, retention=self._lasting(record.retention))
+
+    def _lasting(self, retention: Retention) -> Retention:
+        return msgspec.structs.replace(retention, durable=self.durable)
 
     def _submit(self, record: Record) -> "asyncio.Future[Outcome]":
+        record = self.lasting(record)
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def done(outcome: Outcome) -> None:
@@ -67,7 +109,7 @@ class Carrier:
 
 def local(clock: FrozenClock | None = None) -> MakeBroker:
     """Make local brokers on this clock."""
-    return lambda deliver, wake: LocalBroker(deliver, wake, clock or FrozenClock())
+    return lambda deliver, wake, log: LocalBroker(deliver, wake, clock or FrozenClock(), log)
 
 
 def message(number: object, topic: str = "room:desk", retention: Retention = KEPT) -> Record:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gateroom.auth.ports import User, UserStore
-from gateroom.realtime.ports import Broker, Done, Page, Position, Record
+from gateroom.realtime.ports import Broker, Done, Page, Position, Record, Retention
 from gateroom.rooms.model import Member, Role, Room
 from gateroom.rooms.ports import MemberStore, RoomStore
 
@@ -101,15 +101,27 @@ class GatedBroker:
     def step(self) -> None:
         self._broker.step()
 
-    def head(self, topic: str) -> Position:
+    def head(self, topic: str) -> Position | None:
         return self._broker.head(topic)
 
-    async def history(self, topic: str, since: Position | None, limit: int, max_bytes: int) -> Page:
+    async def open(self, topic: str, retention: Retention) -> None:
+        await self._broker.open(topic, retention)
+
+    async def history(
+        self, topic: str, retention: Retention, since: Position | None, limit: int, max_bytes: int
+    ) -> Page:
         await self._gate.passage()
-        return await self._broker.history(topic, since, limit, max_bytes)
+        return await self._broker.history(topic, retention, since, limit, max_bytes)
 
     def forget(self, topic: str) -> None:
         self._broker.forget(topic)
+
+    @property
+    def pending(self) -> bool:
+        return self._broker.pending
+
+    async def settled(self) -> None:
+        await self._broker.settled()
 
     async def close(self) -> None:
         await self._broker.close()

@@ -26,19 +26,22 @@ from gateroom.realtime.session import Session
 from gateroom.realtime.single import InboxSession, RoomSession
 from gateroom.realtime.sweep import Sweep
 from gateroom.realtime.tick import Tick
+from gateroom.realtime.topics import user_topic
 from gateroom.rooms import policy
 from gateroom.rooms.directory import Directory
-from gateroom.rooms.model import NO_CAPS, Action, Role, Room, RoomKind, Visibility
+from gateroom.rooms.model import NO_CAPS, Action, Durability, Role, Room, RoomKind, Visibility
 from gateroom.rooms.standings import Standings
 from support.gates import Gate, GatedBroker, GatedMembers, GatedRooms, GatedUsers
 from support.sinks import Closed, RecordingSink
 from support.stores import a_user, in_memory
+from support.streams import InMemoryStreamLog
 
 USUAL_SCOPES = frozenset({Scope.USERS_SEND, Scope.ROOMS_CREATE})
 KINDS = {
     "default": RoomKind(),
     "quiet": RoomKind(name="quiet", presence=False, join_leave=False),
-    "fleeting": RoomKind(name="fleeting", history_size=0),
+    "fleeting": RoomKind(name="fleeting", durability=Durability.NONE),
+    "memory": RoomKind(name="memory", durability=Durability.MEMORY),
     "audience": RoomKind(name="audience", public_role=Role.VIEWER),
 }
 ROOT = Principal("u-root", "root", frozenset(), ALL_SCOPES, "s-root", "t-root", 4_000_000_000.0)
@@ -162,7 +165,9 @@ class LiveWorld:
         self.standings = Standings(rooms, members, kinds, self.clock)
         self.tick, self.counts = Tick(), Counts()
         self.hub = Hub(partial(self.tick.wake, 1), self.counts)
-        self.local = LocalBroker(self.hub.deliver, partial(self.tick.wake, 0), self.clock)
+        assert isinstance(self.stores.streams, InMemoryStreamLog)
+        self.log = self.stores.streams
+        self.local = LocalBroker(self.hub.deliver, partial(self.tick.wake, 0), self.clock, self.log)
         self.broker = GatedBroker(self.local, self.reading)
         self.tick.stages(self.broker.step, self.hub.flush)
         self.door = Door(self.limits, self.clock)
@@ -176,7 +181,7 @@ class LiveWorld:
             self.counts,
             self.clock,
             self.clock,
-            Retention(100, 86400),
+            Retention(100, 86400, durable=True),
         )
         self.control, self.dispatch, self.publisher = Control(self.live), Dispatch(self.live), Publisher(self.live)
         self.sweep = Sweep(self.live, self.local.trim)
@@ -237,6 +242,7 @@ class LiveWorld:
         try:
             await self.accounts.get(principal.user_id)
             self.door.identify(place, principal.user_id)
+            await self.broker.open(user_topic(principal.user_id), self.live.inbox)
             session = await self._session(principal, kind, room, as_events, place)
         except BaseException:
             self.door.leave(place)

@@ -6,12 +6,16 @@ from typing import Any
 
 from gateroom.auth.ports import Clock, PasswordStore, User, UserPages, UserStore
 from gateroom.errors import Conflict, LimitReached, NotFound
+from gateroom.realtime.ports import StreamLog
+from gateroom.realtime.topics import room_topic, user_topic
 from gateroom.rooms.model import NO_CAPS, Member, Role, Room, RoomCaps, Visibility
 from gateroom.rooms.ports import MemberStore, RoomStore
 from gateroom.storage.database import Database
 from gateroom.storage.rooms import SqlMembers, SqlRooms
+from gateroom.storage.streams import SqlStreams
 from gateroom.storage.users import SqlUsers
 from support.clock import FrozenClock
+from support.streams import InMemoryStreamLog
 
 
 class InMemoryUsers:
@@ -69,6 +73,7 @@ class InMemoryRooms:
         self.members = InMemoryMembers(self, users, clock or FrozenClock())
         self._users = users
         self._rooms: dict[str, Room] = {}
+        self.on_remove: list[Callable[[str], None]] = []  # told the id of a room that was deleted
         users.on_remove.append(self._forget_user)
 
     async def add(self, room: Room, owner_id: str | None, caps: RoomCaps = NO_CAPS) -> None:
@@ -93,6 +98,8 @@ class InMemoryRooms:
         self.existing(room_id)
         del self._rooms[room_id]
         self.members.forget(room_id=room_id)
+        for tell in self.on_remove:
+            tell(room_id)
 
     async def page(self, visible_to: str | None, after: str | None, limit: int) -> Sequence[Room]:
         def seen(room: Room) -> bool:
@@ -186,6 +193,7 @@ class Stores:
     passwords: PasswordStore
     rooms: RoomStore
     members: MemberStore
+    streams: StreamLog
     clock: FrozenClock
 
 
@@ -194,14 +202,18 @@ def in_memory() -> Stores:
     clock = FrozenClock()
     users = InMemoryUsers()
     rooms = InMemoryRooms(users, clock)
-    return Stores(users, users, users, rooms, rooms.members, clock)
+    streams = InMemoryStreamLog(rooms, users, clock)
+    rooms.on_remove.append(lambda room_id: streams.drop(room_topic(room_id)))
+    users.on_remove.append(lambda user_id: streams.drop(user_topic(user_id)))
+    return Stores(users, users, users, rooms, rooms.members, streams, clock)
 
 
 def in_sql(database: Database) -> Stores:
     """Return the SQL stores on `database`."""
     clock = FrozenClock()
     users = SqlUsers(database)
-    return Stores(users, users, users, SqlRooms(database), SqlMembers(database, clock), clock)
+    rooms, members = SqlRooms(database), SqlMembers(database, clock)
+    return Stores(users, users, users, rooms, members, SqlStreams(database, clock), clock)
 
 
 def a_user(name: str, **changes: Any) -> User:

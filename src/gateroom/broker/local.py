@@ -1,58 +1,33 @@
-"""The broker of a single process: streams in memory, delivered within the tick."""
+"""The broker of a single process: what is not durable is delivered within the tick, the rest once it is stored."""
 
-from collections import deque
 from collections.abc import Callable
-from itertools import islice
 
 import structlog
 
-from gateroom.errors import InternalError, Unavailable
-from gateroom.protocol.events import new_epoch, numbered
-from gateroom.realtime.ports import Deliver, Done, Kind, Outcome, Page, Position, Record, Retention
+from gateroom.broker.durable import DurableStreams, answer
+from gateroom.broker.memory import MemoryStreams
+from gateroom.errors import GateroomError, InternalError, Unavailable
+from gateroom.realtime.ports import Deliver, Done, Kind, Outcome, Page, Position, Record, Repeated, Retention, StreamLog
 
 _log = structlog.get_logger("gateroom.broker")
 
 MAX_SUBMITTED = 100_000  # records waiting for one step; more is refused with `unavailable`
 
 
-class _Stream:
-    """A stream's numbering and what is kept of it: (seq, kind, stored at, body), oldest first."""
-
-    __slots__ = ("epoch", "kept", "retention", "seq")
-
-    def __init__(self) -> None:
-        self.epoch = new_epoch()
-        self.seq = 0
-        self.kept: deque[tuple[int, Kind, float, bytes]] = deque()
-        self.retention = Retention(0, 0)
-
-    def append(self, record: Record, now: float) -> Position:
-        self.seq += 1
-        self.retention = record.retention
-        self.kept.append((self.seq, record.kind, now, record.body))
-        while len(self.kept) > self.retention.size:
-            self.kept.popleft()
-        return Position(self.epoch, self.seq)
-
-    def trim(self, now: float) -> None:
-        ttl = self.retention.ttl
-        while ttl and self.kept and self.kept[0][2] < now - ttl:
-            self.kept.popleft()
-
-    def text(self, kept: tuple[int, Kind, float, bytes]) -> bytes:
-        seq, kind, _, body = kept
-        return numbered(kind, self.epoch, seq, body)
-
-
 class LocalBroker:
-    """Implements `realtime.ports.Broker` without a network; history lives as long as the process."""
+    """Implements `realtime.ports.Broker` without a network.
 
-    def __init__(self, deliver: Deliver, wake: Callable[[], None], now: Callable[[], float]) -> None:
+    A durable record waits for its transaction, and whatever is submitted to the same topic meanwhile waits behind it;
+    all other topics go on. Only durable records touch the log.
+    """
+
+    def __init__(self, deliver: Deliver, wake: Callable[[], None], now: Callable[[], float], log: StreamLog) -> None:
         """`now` is in seconds of a monotonic clock."""
         self._deliver = deliver
         self._wake = wake
         self._now = now
-        self._streams: dict[str, _Stream] = {}
+        self._memory = MemoryStreams(now)
+        self._durable = DurableStreams(log, deliver, now)
         self._submitted: list[tuple[Record, Done]] = []
         self._closed = False
 
@@ -67,61 +42,60 @@ class LocalBroker:
     def step(self) -> None:
         batch, self._submitted = self._submitted, []
         now = self._now()
+        durable = self._durable
         for record, done in batch:
-            outcome = self._carry(record, now)
-            try:
-                done(outcome)
-            except Exception:  # of one who submitted; the others are still to be answered
-                _log.exception("answer_failed")
+            if (record.retention.durable and record.kind is not Kind.EVENT) or durable.waits(record.topic):
+                durable.add(record, done)
+            else:
+                answer(done, self._carry(record, now))
 
     def _carry(self, record: Record, now: float) -> Outcome:
         try:
-            position = None if record.kind is Kind.EVENT else self._stream(record.topic).append(record, now)
-            self._deliver(record, position)
+            position = None if record.kind is Kind.EVENT else self._memory.append(record, now)
+            if not isinstance(position, Repeated):
+                self._deliver(record, position)
+        except GateroomError as error:
+            return error
         except Exception:
             _log.exception("delivery_failed")
             return InternalError()
         return position
 
-    def head(self, topic: str) -> Position:
-        stream = self._stream(topic)
-        return Position(stream.epoch, stream.seq)
+    def head(self, topic: str) -> Position | None:
+        return self._memory.head(topic) or self._durable.head(topic)
 
-    async def history(self, topic: str, since: Position | None, limit: int, max_bytes: int) -> Page:
-        stream = self._stream(topic)
-        stream.trim(self._now())
-        oldest = stream.seq - len(stream.kept)  # everything after this position is held
-        start = oldest if since is None else since.seq
-        known = since is None or (since.epoch == stream.epoch and oldest <= since.seq <= stream.seq)
-        if not known:
-            start = oldest
-        texts: list[bytes] = []
-        size = 0
-        for kept in islice(stream.kept, start - oldest, None):
-            text = stream.text(kept)
-            size += len(text)
-            if len(texts) >= limit or (texts and size > max_bytes):
-                break
-            texts.append(text)
-        last = start + len(texts)
-        return Page(texts, Position(stream.epoch, last), more=last < stream.seq, recovered=known)
+    async def open(self, topic: str, retention: Retention) -> None:
+        if retention.durable:
+            await self._durable.open(topic)
+        else:
+            self._memory.open(topic)
+
+    async def history(
+        self, topic: str, retention: Retention, since: Position | None, limit: int, max_bytes: int
+    ) -> Page:
+        if retention.durable:
+            return await self._durable.history(topic, retention, since, limit, max_bytes)
+        return self._memory.history(topic, since, limit, max_bytes)
 
     def forget(self, topic: str) -> None:
         self.step()  # what was submitted before belongs to the old stream, not to a new one of the same name
-        self._streams.pop(topic, None)
+        self._memory.forget(topic)
+        self._durable.forget(topic)
 
     def trim(self) -> None:
-        """Drop what has outlived its retention; a stream keeps its numbering as long as its room exists."""
-        now = self._now()
-        for stream in self._streams.values():
-            stream.trim(now)
+        """Drop what has outlived its retention; called about once a second."""
+        self._memory.trim()
+        self._durable.trim()
+
+    @property
+    def pending(self) -> bool:
+        return self._durable.pending
+
+    async def settled(self) -> None:
+        self.step()
+        await self._durable.settled()
 
     async def close(self) -> None:
         self._closed = True  # first: what is submitted in answer to the last step would be left unanswered
-        self.step()
-
-    def _stream(self, topic: str) -> _Stream:
-        stream = self._streams.get(topic)
-        if stream is None:
-            stream = self._streams[topic] = _Stream()
-        return stream
+        await self.settled()
+        await self._durable.close()

@@ -9,6 +9,7 @@ from gateroom.names import ROOM_ID_PATTERN, USER_REFERENCE_PATTERN
 SAFE_INTEGER = 2**53 - 1  # what every JSON reader keeps exactly (RFC 8259 section 6)
 
 CommandId = Annotated[int, Meta(ge=-SAFE_INTEGER, le=SAFE_INTEGER)] | Annotated[str, Meta(min_length=1, max_length=64)]
+Key = Annotated[str, Meta(min_length=1, max_length=64)]
 RoomId = Annotated[str, Meta(pattern=ROOM_ID_PATTERN)]
 UserReference = Annotated[str, Meta(pattern=USER_REFERENCE_PATTERN)]
 
@@ -40,6 +41,8 @@ class Leave(RoomCommand, frozen=True, forbid_unknown_fields=True, tag="leave", g
 
 class Publish(RoomCommand, frozen=True, forbid_unknown_fields=True, tag="publish", gc=False):
     data: Raw
+    key: Key | None = None
+    ephemeral: bool = False
 
 
 class Presence(RoomCommand, frozen=True, forbid_unknown_fields=True, tag="presence", gc=False):
@@ -58,6 +61,7 @@ class History(Command, frozen=True, forbid_unknown_fields=True, tag="history", g
 class Send(Command, frozen=True, forbid_unknown_fields=True, tag="send", gc=False):
     user: UserReference
     data: Raw
+    key: Key | None = None
 
 
 class Ping(Command, frozen=True, forbid_unknown_fields=True, tag="ping", gc=False):

@@ -60,8 +60,14 @@ def numbered(kind: str, epoch: str, seq: int, body: bytes) -> bytes:
     return b'{"type":"%b","epoch":"%b","seq":%d,%b' % (kind.encode(), epoch.encode(), seq, body)
 
 
+def ephemeral(kind: str, body: bytes) -> bytes:
+    """Complete a body to an event of that kind without position, which nobody keeps."""
+    return b'{"type":"%b","ephemeral":true,%b' % (kind.encode(), body)
+
+
 def new_epoch() -> str:
-    return secrets.token_urlsafe(6)
+    """Make the name of a new numbering; unique, since stored streams are known by it."""
+    return secrets.token_urlsafe(9)
 
 
 def plain(event: bytes) -> bytes | None:

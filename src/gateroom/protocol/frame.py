@@ -38,12 +38,14 @@ def pong_frame(payload: bytes) -> bytes:
 class Segment:
     """Consecutive texts of one topic, framed and joined once for everybody who gets them.
 
-    `topic` is "" for what belongs to one connection only. `texts` serves servers that frame themselves.
+    `topic` is "" for what belongs to one connection only. `texts` serves servers that frame themselves. What is
+    `ephemeral` is the first to be left out for a peer that lags.
     """
 
-    __slots__ = ("frames", "texts", "topic")
+    __slots__ = ("ephemeral", "frames", "texts", "topic")
 
-    def __init__(self, topic: str, texts: Sequence[bytes]) -> None:
+    def __init__(self, topic: str, texts: Sequence[bytes], *, ephemeral: bool = False) -> None:
+        self.ephemeral = ephemeral
         self.topic = topic
         self.texts = texts
         self.frames = text_frame(texts[0]) if len(texts) == 1 else b"".join(map(text_frame, texts))

@@ -15,7 +15,8 @@ def _unheard() -> None:
 class Connection:
     """Everything for the peer goes through `outbox` and leaves in one write at the end of the tick, the close last.
 
-    While the sink is paused, segments are held; more than `max_backlog` bytes of them (0: no limit) call `overflow`.
+    While the sink is paused, segments are held. With more than `max_backlog` bytes of them (0: no limit) the ephemeral
+    ones are left out, and where that is not enough `overflow` is called.
     """
 
     __slots__ = (
@@ -89,8 +90,7 @@ class Connection:
         """Forget what is still unwritten of a topic."""
         self.outbox[:] = [segment for segment in self.outbox if segment.topic != topic]
         if self._held:
-            self._held = deque(segment for segment in self._held if segment.topic != topic)
-            self.held_bytes = sum(len(segment.frames) for segment in self._held)
+            self._keep(lambda segment: segment.topic != topic)
 
     def _hold(self) -> None:
         if self._held is None:
@@ -98,8 +98,14 @@ class Connection:
         self._held.extend(self.outbox)
         self.held_bytes += sum(len(segment.frames) for segment in self.outbox)
         self.outbox.clear()
-        if self.max_backlog and self.held_bytes > self.max_backlog:
-            self._overflow()
+        if self.held_bytes > self.max_backlog > 0:
+            self._keep(lambda segment: not segment.ephemeral)
+            if self.held_bytes > self.max_backlog:
+                self._overflow()
+
+    def _keep(self, condition: Callable[[Segment], bool]) -> None:
+        self._held = deque(filter(condition, self._held or ()))
+        self.held_bytes = sum(len(segment.frames) for segment in self._held)
 
     def _write_held(self) -> None:
         if self._held:

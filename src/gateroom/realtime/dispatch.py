@@ -5,8 +5,6 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, get_args
 
-from msgspec import Raw
-
 from gateroom.auth.principal import Scope
 from gateroom.errors import (
     Forbidden,
@@ -31,9 +29,9 @@ from gateroom.protocol.commands import (
     Send,
     Since,
 )
-from gateroom.protocol.events import Person
 from gateroom.realtime.live import Live
-from gateroom.realtime.ports import Kind, Outcome, Page, Position, Record
+from gateroom.realtime.ports import Outcome, Page, Position, Repeated, Retention, retention_of
+from gateroom.realtime.records import direct_message, ephemeral_message, room_message
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
 from gateroom.realtime.topics import user_topic
@@ -99,7 +97,7 @@ class Dispatch:
 
     def _join_now(self, session: Session, lane: Subscription, command: Join) -> None:
         standing = self._live.standings.known(session.principal, command.room)
-        if standing is None or command.since is not None:
+        if standing is None or command.since is not None or self._live.broker.head(lane.topic) is None:
             self._later(session, lane, command, self._join_later(session, lane, command))
         else:
             self._enter(session, lane, command, standing, None)
@@ -111,7 +109,7 @@ class Dispatch:
             standing = await session.standing_in(command.room)
             policy.require(Action.READ, standing.grants)
             principal = session.principal
-            page = await self._read(lane.topic, command.since) if command.since else None
+            page = await self._missed(lane.topic, retention_of(standing.kind), command.since)
             if changes == standings.changes and principal is session.principal:
                 break  # else somebody's rights moved while this waited
         if not session.ended:
@@ -120,9 +118,15 @@ class Dispatch:
     def _enter(
         self, session: Session, lane: Subscription, command: Join, standing: Standing, page: Page | None
     ) -> None:
+        """Subscribe and answer, in one go: what is up to `head` was missed or came before, what is after it will come.
+
+        The page ends at or before `head`, and where it ends before, `more` says so.
+        """
         policy.require(Action.READ, standing.grants)
-        session.subscribe(lane, standing)
         head = self._live.broker.head(lane.topic)
+        if head is None:  # the stream was forgotten while this waited
+            raise Unavailable
+        session.subscribe(lane, standing)
         fields = {
             "room": command.room,
             "position": events.position(head.epoch, head.seq),
@@ -154,15 +158,21 @@ class Dispatch:
             lane.beside(partial(self._act, session, lane, command, self._publish_now))
 
     def _publish_now(self, session: Session, lane: Subscription, command: Publish) -> None:
-        record = room_message(self._live, lane, session.connection.person, command.data)
+        if command.ephemeral and command.key is not None:
+            raise InvalidCommand("An ephemeral message has no key, since nobody remembers it.")
+        sender = session.connection.person
+        if command.ephemeral:
+            record = ephemeral_message(self._live, lane, sender, command.data)
+        else:
+            record = room_message(self._live, lane, sender, command.data, command.key)
         lane.started()
         self._live.broker.submit(record, partial(self._published, session, lane, command))
 
     def _published(self, session: Session, lane: Subscription, command: Publish, outcome: Outcome) -> None:
-        if isinstance(outcome, Position):
-            self._succeed(session, command, {"position": events.position(outcome.epoch, outcome.seq)})
+        if isinstance(outcome, GateroomError):
+            self._fail(session, command, outcome)
         else:
-            self._fail(session, command, outcome or Unavailable())
+            self._succeed(session, command, _placed(outcome) if outcome else None)
         lane.settled()
         session.tidy(lane)
 
@@ -185,7 +195,7 @@ class Dispatch:
             raise InvalidCommand("Say either the room or inbox: true.")
         if command.inbox:
             topic = user_topic(session.principal.user_id)
-            self._later(session, None, command, self._history_later(session, None, topic, command))
+            self._later(session, None, command, self._history_later(session, None, topic, self._live.inbox, command))
         elif lane is None:
             raise NotJoined
         else:
@@ -194,10 +204,12 @@ class Dispatch:
     def _history_now(self, session: Session, lane: Subscription, command: History) -> None:
         if not lane.joined:
             raise NotJoined
-        self._later(session, lane, command, self._history_later(session, lane, lane.topic, command))
+        self._later(session, lane, command, self._history_later(session, lane, lane.topic, lane.retention, command))
 
-    async def _history_later(self, session: Session, lane: Subscription | None, topic: str, command: History) -> None:
-        page = await self._read(topic, command.since, command.limit)
+    async def _history_later(
+        self, session: Session, lane: Subscription | None, topic: str, retention: Retention, command: History
+    ) -> None:
+        page = await self._read(topic, retention, command.since, command.limit)
         if lane is not None and not lane.joined:  # removed from the room while this waited
             raise NotJoined
         fields = {
@@ -224,13 +236,12 @@ class Dispatch:
         self._send_to(session, command, user.id)
 
     def _send_to(self, session: Session, command: Send, user_id: str) -> None:
-        record = direct_message(self._live, user_id, session.connection.person, command.data)
+        record = direct_message(self._live, user_id, session.connection.person, command.data, command.key)
         self._live.broker.submit(record, partial(self._sent, session, command, record.topic))
 
     def _sent(self, session: Session, command: Send, topic: str, outcome: Outcome) -> None:
         if isinstance(outcome, Position):
-            position = events.position(outcome.epoch, outcome.seq)
-            self._succeed(session, command, {"position": position, "connections": len(self._live.hub.on(topic))})
+            self._succeed(session, command, {**_placed(outcome), "connections": len(self._live.hub.on(topic))})
         else:
             self._fail(session, command, outcome or Unavailable())
 
@@ -287,20 +298,22 @@ class Dispatch:
             lane.go_on()
             session.tidy(lane)
 
-    async def _read(self, topic: str, since: Since | None, limit: int = PAGE_MESSAGES) -> Page:
+    async def _missed(self, topic: str, retention: Retention, since: Since | None) -> Page | None:
+        """Have the broker know the stream's head, and read what comes after `since`."""
+        try:
+            await self._live.broker.open(topic, retention)
+            return await self._read(topic, retention, since) if since else None
+        except NotFound:  # the room went while this waited
+            raise Forbidden from None
+
+    async def _read(self, topic: str, retention: Retention, since: Since | None, limit: int = PAGE_MESSAGES) -> Page:
         position = Position(since.epoch, since.seq) if since else None
-        return await self._live.broker.history(topic, position, limit, PAGE_BYTES)
+        return await self._live.broker.history(topic, retention, position, limit, PAGE_BYTES)
 
 
-def room_message(live: Live, lane: Subscription, sender: Person, data: Raw | bytes) -> Record:
-    """Judge and prepare a message to a room. Raises `NotJoined` or `Forbidden`."""
-    if not lane.joined:
-        raise NotJoined
-    policy.require(Action.WRITE, lane.grants)
-    body = events.message_body(lane.room_id, sender, data, live.now())
-    return Record(lane.topic, Kind.MESSAGE, body, lane.retention)
-
-
-def direct_message(live: Live, user_id: str, sender: Person, data: Raw | bytes) -> Record:
-    """Prepare a message to a user's inbox."""
-    return Record(user_topic(user_id), Kind.DIRECT, events.direct_body(sender, user_id, data, live.now()), live.inbox)
+def _placed(position: Position) -> dict[str, Any]:
+    """Say where a message stands, and whether it stood there before."""
+    placed: dict[str, Any] = {"position": events.position(position.epoch, position.seq)}
+    if isinstance(position, Repeated):
+        placed["duplicate"] = True
+    return placed

@@ -1,6 +1,7 @@
 """This process's connections by topic: who is where, and one write per connection and tick."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from time import perf_counter
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ class _Prepared(Struct, frozen=True):
 
     text: bytes
     skip_user: str | None
+    ephemeral: bool
 
 
 class _Topic:
@@ -39,7 +41,11 @@ class _Topic:
 
 
 class Hub:
-    """Knows every connection of this process. All of it runs on the event loop and none of it waits."""
+    """Knows every connection of this process. All of it runs on the event loop and none of it waits.
+
+    It needs no check for gaps: within one process a broker hands over each position right after the one before, and
+    whoever joins is told the head at that moment, in the same callback.
+    """
 
     def __init__(self, wake: Callable[[], None], counts: Counts) -> None:
         self._wake = wake
@@ -135,7 +141,7 @@ class Hub:
         if not topic.pending:
             self._stirred.append(topic)
             self._wake()
-        topic.pending.append(_Prepared(text, record.skip_user))
+        topic.pending.append(_Prepared(text, record.skip_user, record.ephemeral))
 
     def catch_up(self, name: str) -> None:
         """Have what was delivered so far go out before whatever is posted from now on."""
@@ -162,7 +168,16 @@ class Hub:
 
     def _spread(self, topic: _Topic) -> None:
         pending, topic.pending = topic.pending, []
-        segment = Segment(topic.name, [prepared.text for prepared in pending])
+        if any(prepared.ephemeral for prepared in pending):
+            for _, run in groupby(pending, lambda prepared: prepared.ephemeral):
+                self._send(topic, list(run))
+        else:
+            self._send(topic, pending)
+
+    def _send(self, topic: _Topic, pending: list[_Prepared]) -> None:
+        """Send what is all ephemeral, or all not."""
+        ephemeral = pending[0].ephemeral
+        segment = Segment(topic.name, [prepared.text for prepared in pending], ephemeral=ephemeral)
         skipped = {prepared.skip_user for prepared in pending if prepared.skip_user}
         if skipped:
             self._post_but(topic, pending, segment, skipped)
@@ -171,7 +186,7 @@ class Hub:
         if topic.plain:
             texts = [text for prepared in pending if (text := events.plain(prepared.text)) is not None]
             if texts:
-                self._post(Segment(topic.name, texts), topic.plain)
+                self._post(Segment(topic.name, texts, ephemeral=ephemeral), topic.plain)
 
     def _post(self, segment: Segment, connections: Iterable[Connection]) -> None:
         """The hot loop: `Connection.post` written out, since nobody here is closing."""
@@ -192,4 +207,4 @@ class Hub:
             texts = [prepared.text for prepared in pending if prepared.skip_user != user_id]
             theirs = [member for member in topic.members if member.person.id == user_id]
             if texts and theirs:
-                self._post(Segment(topic.name, texts), theirs)
+                self._post(Segment(topic.name, texts, ephemeral=whole.ephemeral), theirs)

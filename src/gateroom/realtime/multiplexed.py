@@ -5,6 +5,7 @@ from gateroom.errors import Refusal
 from gateroom.protocol import codec, events
 from gateroom.realtime.dispatch import Dispatch
 from gateroom.realtime.door import Place
+from gateroom.realtime.greeting import welcome
 from gateroom.realtime.live import Live
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
@@ -25,7 +26,7 @@ class MultiplexedSession(Session):
     def opened(self) -> None:
         topic = user_topic(self.principal.user_id)
         self.live.hub.join(topic, self.connection)
-        self.answer(self.welcome())
+        self.answer(welcome(self))
 
     def take(self, text: bytes) -> None:
         try:

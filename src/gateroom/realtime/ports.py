@@ -1,6 +1,6 @@
 """What the live path needs from outside. Its values are msgspec structs: made per message, five times as fast."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from gateroom.errors import GateroomError
 from gateroom.protocol.frame import Segment
+from gateroom.rooms.model import Durability, RoomKind
+
+KEY_WINDOW = 600.0  # seconds within which the same key means the same message
 
 
 class Position(Struct, frozen=True):
@@ -15,6 +18,10 @@ class Position(Struct, frozen=True):
 
     epoch: str
     seq: int
+
+
+class Repeated(Position, frozen=True):
+    """The position of the message that was published before with the same key."""
 
 
 class Kind(StrEnum):
@@ -26,17 +33,35 @@ class Kind(StrEnum):
 
 
 class Retention(Struct, frozen=True):
-    """How much of a stream is kept: up to `size` messages (0: none), none older than `ttl` seconds (0: no limit)."""
+    """How much of a stream is kept: up to `size` messages (0: none), none older than `ttl` seconds (0: no limit).
+
+    With `durable` each of them is stored before anybody hears of it.
+    """
 
     size: int
     ttl: float
+    durable: bool = False
+
+
+def retention_of(kind: RoomKind) -> Retention:
+    """Return how rooms of the kind keep their messages."""
+    size = 0 if kind.durability is Durability.NONE else kind.history_size
+    return Retention(size, kind.history_ttl, kind.durability is Durability.DURABLE)
+
+
+class Key(Struct, frozen=True):
+    """What a user calls a message, so that sending it again does not publish it again (`KEY_WINDOW`)."""
+
+    user_id: str
+    key: str
 
 
 class Record(Struct, frozen=True):
     """One thing to be carried to everybody on a topic.
 
     `body` is the JSON text of the event without its opening brace for numbered kinds, since type and position are put
-    in front of it (`protocol.events.numbered`); for `EVENT` it is the whole text. `skip_user` does not get it.
+    in front of it (`protocol.events.numbered`); for `EVENT` it is the whole text. `skip_user` does not get it. What is
+    `ephemeral` is the first that a reader who lags goes without. `key` is for numbered kinds.
     """
 
     topic: str
@@ -44,6 +69,8 @@ class Record(Struct, frozen=True):
     body: bytes
     retention: Retention = Retention(0, 0)
     skip_user: str | None = None
+    ephemeral: bool = False
+    key: Key | None = None
 
 
 class Page(Struct, frozen=True):
@@ -59,7 +86,15 @@ class Page(Struct, frozen=True):
     recovered: bool
 
 
-Outcome = Position | None | GateroomError
+class Stored(Struct, frozen=True):
+    """A numbered record as a stream keeps it."""
+
+    position: Position
+    kind: Kind
+    body: bytes
+
+
+Outcome = Position | None | GateroomError  # `Repeated`: it was published before, and not again
 Done = Callable[[Outcome], None]
 Deliver = Callable[[Record, Position | None], None]
 
@@ -69,28 +104,80 @@ class Broker(Protocol):
 
     Order: records of one topic are delivered in the order they were submitted in, in every process alike; `done` is
     called once for each, right after it was delivered here or as soon as it failed. Nothing blocks: `submit` only
-    notes the record, `step` (called once at the end of an event-loop tick) numbers, stores and delivers all that was
-    noted; both are called on the event loop only.
+    notes the record, `step` (called once at the end of an event-loop tick) numbers, stores and delivers what was
+    noted; what is to be durable is stored off the loop first. Everything is called on the event loop only.
     """
 
     def submit(self, record: Record, done: Done) -> None: ...
 
     def step(self) -> None: ...
 
-    def head(self, topic: str) -> Position:
-        """Return the position of the newest message that was delivered here."""
+    def head(self, topic: str) -> Position | None:
+        """Return the position of the newest message that was delivered here; None when the stream must be opened."""
         ...
 
-    async def history(self, topic: str, since: Position | None, limit: int, max_bytes: int) -> Page:
-        """Read after `since` (None: from the oldest kept) up to `limit` messages and `max_bytes`, at least one."""
+    async def open(self, topic: str, retention: Retention) -> None:
+        """Have `head` know the stream for a while. Raises `NotFound` when its room or user is gone, `Unavailable`."""
+        ...
+
+    async def history(
+        self, topic: str, retention: Retention, since: Position | None, limit: int, max_bytes: int
+    ) -> Page:
+        """Read after `since` (None: from the oldest kept) up to `limit` messages and `max_bytes`, at least one.
+
+        Nothing beyond `head`, as it is when this returns, is in it. Raises what `open` raises.
+        """
         ...
 
     def forget(self, topic: str) -> None:
-        """Drop the stream: its room is gone. Numbering starts again in a new epoch."""
+        """Drop the stream: its room is gone, and nobody hears what is still on its way. Numbering starts again in a
+        new epoch."""
+        ...
+
+    @property
+    def pending(self) -> bool:
+        """Whether something that was stepped is still to be answered."""
+        ...
+
+    async def settled(self) -> None:
+        """Return once everything submitted until now is answered."""
         ...
 
     async def close(self) -> None:
         """Store what was submitted, then let go of everything. Later submits fail with `Unavailable`."""
+        ...
+
+
+class StreamLog(Protocol):
+    """Durable streams, each belonging to a room or a user and gone with it; it numbers what is appended.
+
+    Every call is one transaction and raises `Unavailable` when the store does not do its part; then it is not known
+    whether an append was stored.
+    """
+
+    async def open(self, topics: Sequence[str]) -> Mapping[str, Position]:
+        """Return the newest position of each stream, made where missing; without those whose room or user is gone."""
+        ...
+
+    async def append(self, records: Sequence[Record]) -> Sequence[Position | None]:
+        """Store the records in order, all or none, and return their positions; None where the stream is gone.
+
+        One whose key was used in its stream within `KEY_WINDOW` is `Repeated`, and not stored.
+        """
+        ...
+
+    async def read(
+        self, topic: str, retention: Retention, since: Position | None, limit: int, max_bytes: int
+    ) -> Sequence[Stored]:
+        """Return what is kept after `since`, oldest first, up to `limit` messages and `max_bytes`, at least one.
+
+        From the oldest kept when `since` is None or of another epoch. Empty when the stream is gone, too.
+        """
+        ...
+
+    async def trim(self) -> bool:
+        """Delete a bounded amount of what streams no longer keep, by the retention last appended with, and of keys
+        whose time is over; true when there is more."""
         ...
 
 

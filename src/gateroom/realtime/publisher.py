@@ -5,9 +5,9 @@ import asyncio
 from gateroom.errors import GateroomError, Unavailable
 from gateroom.protocol import events
 from gateroom.protocol.events import Person
-from gateroom.realtime.dispatch import direct_message
 from gateroom.realtime.live import Live
-from gateroom.realtime.ports import Kind, Outcome, Position, Record, Retention
+from gateroom.realtime.ports import Key, Kind, Outcome, Position, Record, retention_of
+from gateroom.realtime.records import direct_message
 from gateroom.realtime.topics import EVERYONE, room_topic, user_topic
 from gateroom.rooms.model import RoomKind
 
@@ -17,21 +17,24 @@ PATIENCE = 10.0  # seconds
 class Publisher:
     """Submits records and waits until they are stored and delivered here. The caller has judged the permission.
 
-    Every method raises `Unavailable` when the broker cannot take the record in time.
+    `key` is what the sender calls the message: what was published with it before is not published again, and the
+    position is `Repeated`. Every method raises `Unavailable` when the broker cannot take the record in time.
     """
 
     def __init__(self, live: Live) -> None:
         self._live = live
 
-    async def to_room(self, room_id: str, kind: RoomKind, sender: Person, data: bytes) -> Position:
+    async def to_room(
+        self, room_id: str, kind: RoomKind, sender: Person, data: bytes, key: str | None = None
+    ) -> Position:
         """Publish `data` (JSON text that was checked) to a room of that kind."""
         body = events.message_body(room_id, sender, data, self._live.now())
-        retention = Retention(kind.history_size, kind.history_ttl)
-        return await self._position(Record(room_topic(room_id), Kind.MESSAGE, body, retention))
+        named = Key(sender.id, key) if key else None
+        return await self._position(Record(room_topic(room_id), Kind.MESSAGE, body, retention_of(kind), key=named))
 
-    async def to_user(self, user_id: str, sender: Person, data: bytes) -> tuple[Position, int]:
+    async def to_user(self, user_id: str, sender: Person, data: bytes, key: str | None = None) -> tuple[Position, int]:
         """Send to a user's inbox; returns the position and how many connections have it now."""
-        position = await self._position(direct_message(self._live, user_id, sender, data))
+        position = await self._position(direct_message(self._live, user_id, sender, data, key))
         return position, len(self._live.hub.on(user_topic(user_id)))
 
     async def to_everyone(self, data: bytes) -> None:

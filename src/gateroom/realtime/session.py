@@ -21,7 +21,6 @@ from gateroom.errors import (
     UserDisabled,
 )
 from gateroom.incidents import blame, note
-from gateroom.protocol import events
 from gateroom.protocol.events import Person
 from gateroom.protocol.frame import Segment
 from gateroom.realtime.connection import Connection
@@ -30,7 +29,7 @@ from gateroom.realtime.limits import TokenBucket
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import FrameSink
 from gateroom.realtime.subscription import Subscription, announce
-from gateroom.realtime.topics import EVERYONE, user_topic
+from gateroom.realtime.topics import EVERYONE
 from gateroom.rooms.policy import NOTHING
 from gateroom.rooms.standings import Standing
 
@@ -46,6 +45,7 @@ class Session(ABC):
         "_alive_at",
         "_commands",
         "_ended",
+        "_leaving",
         "_patience",
         "_paused_at",
         "_pinged_at",
@@ -70,7 +70,7 @@ class Session(ABC):
         self.place = place
         self.subscriptions: dict[str, Subscription] = {}  # by room id
         self.expiry_told = False
-        self._ended = False
+        self._ended = self._leaving = False
         self._started_at = self._alive_at = now
         self._pinged_at = self._paused_at = 0.0
         self._publishes = TokenBucket(limits.publish_rate, limits.publish_burst, now)
@@ -98,7 +98,7 @@ class Session(ABC):
             live.tasks.spawn(self._judge_account())
 
     def text(self, data: bytes) -> None:
-        if self._ended:
+        if self._ended or self._leaving:
             return
         self._alive_at = self.live.monotonic()
         self.live.counts.bytes_in += len(data)
@@ -131,7 +131,11 @@ class Session(ABC):
         if not self.live.door.shut:  # the first to hear of it: what was submitted is still answered
             self.live.door.shut = True
             self.live.broker.step()
-        self.end(Restarting())
+        if self.live.broker.pending and not self._ended:
+            self._leaving = True
+            self.live.tasks.spawn(self._end_answered())
+        else:
+            self.end(Restarting())
 
     def lost(self, code: int = VANISHED, reason: str = "") -> None:
         self._finish(code, reason)
@@ -162,25 +166,6 @@ class Session(ABC):
     def rooms(self) -> list[str]:
         """The ids of the rooms this socket is in."""
         return [room_id for room_id, subscription in self.subscriptions.items() if subscription.joined]
-
-    def welcome(self) -> bytes:
-        """Make the first event of a socket that gets events."""
-        principal, limits = self.principal, self.live.limits
-        inbox = self.live.broker.head(user_topic(principal.user_id))
-        fields = {
-            "connection": self.connection.id,
-            "user": self.connection.person,
-            "session": principal.session_id,
-            "expires_at": events.rfc3339(principal.expires_at),
-            "inbox": events.position(inbox.epoch, inbox.seq),
-            "limits": {
-                "max_message_bytes": limits.max_message_bytes,
-                "publish_rate": limits.publish_rate,
-                "publish_burst": limits.publish_burst,
-                "max_rooms_per_connection": limits.max_rooms_per_connection,
-            },
-        }
-        return events.event("welcome", fields)
 
     def answer(self, text: bytes) -> None:
         """Send one text of the peer's own."""
@@ -268,6 +253,11 @@ class Session(ABC):
             standing = await self.live.standings.of(principal, room_id)
             if principal is self.principal:  # else scopes were taken away meanwhile
                 return standing
+
+    async def _end_answered(self) -> None:
+        """End once what is being stored was delivered and answered."""
+        await self.live.broker.settled()
+        self.end(Restarting())
 
     async def _judge_account(self) -> None:
         try:

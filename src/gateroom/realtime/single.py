@@ -10,10 +10,12 @@ import msgspec
 
 from gateroom.auth.principal import Principal
 from gateroom.errors import Forbidden, GateroomError, Overloaded, RateLimited, Refusal
-from gateroom.realtime.dispatch import MAX_WAITING, room_message
+from gateroom.realtime.dispatch import MAX_WAITING
 from gateroom.realtime.door import Place
+from gateroom.realtime.greeting import welcome
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import Outcome, Position
+from gateroom.realtime.records import room_message
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
 from gateroom.realtime.topics import user_topic
@@ -33,7 +35,7 @@ class _SingleSession(Session):
 
     def opened(self) -> None:
         if not self.plain:
-            self.answer(self.welcome())
+            self.answer(welcome(self))
 
     def room_lost(self, subscription: Subscription, refusal: Refusal) -> None:
         self.end(refusal)
@@ -42,12 +44,13 @@ class _SingleSession(Session):
 class RoomSession(_SingleSession):
     """Publishes each text as one string, and delivers what the room hears."""
 
-    __slots__ = ("_lane",)
+    __slots__ = ("_lane", "_refused")
 
     def __init__(self, live: Live, principal: Principal, place: Place, room_id: str, *, as_events: bool) -> None:
         """The principal was just judged to be allowed to read the room."""
         super().__init__(live, principal, place, as_events=as_events)
         self._lane = Subscription(room_id)
+        self._refused = False  # what was said before is still carried, then the socket ends
 
     def opened(self) -> None:
         super().opened()
@@ -61,12 +64,15 @@ class RoomSession(_SingleSession):
             self._enter(standing)
 
     def take(self, text: bytes) -> None:
+        if self._refused:
+            return
         try:
             self.charge(publishing=True)
             if self._lane.waiting >= MAX_WAITING:
                 raise RateLimited
         except GateroomError as error:
-            self._refuse(error)
+            self._refused = True
+            self._lane.in_turn(partial(self._refuse, error))
         else:
             self._lane.beside(partial(self._publish, text))
 
@@ -95,8 +101,10 @@ class RoomSession(_SingleSession):
         try:
             record = room_message(self.live, self._lane, self.connection.person, msgspec.json.encode(text.decode()))
         except GateroomError as error:
-            self._refuse(error)
+            self._refused = True
+            self._lane.next_up(partial(self._refuse, error))
         else:
+            self._lane.started()
             self.live.broker.submit(record, self._published)
 
     def _published(self, outcome: Outcome) -> None:
@@ -106,6 +114,7 @@ class RoomSession(_SingleSession):
         elif outcome is not None:
             counts["publish", outcome.code] += 1
             self._refuse(outcome)
+        self._lane.settled()
 
     def _refuse(self, error: GateroomError) -> None:
         if isinstance(error, Refusal):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from gateroom.protocol import events
 from gateroom.protocol.events import Person
 from gateroom.realtime.live import Live
-from gateroom.realtime.ports import Kind, Outcome, Record, Retention
+from gateroom.realtime.ports import Kind, Outcome, Record, retention_of
 from gateroom.realtime.topics import room_topic
 from gateroom.rooms.model import RoomKind
 from gateroom.rooms.policy import NOTHING
@@ -52,7 +52,7 @@ class Subscription:
         self.grants = standing.grants
         if self.kind is not standing.kind:
             self.kind = standing.kind
-            self.retention = Retention(standing.kind.history_size, standing.kind.history_ttl)
+            self.retention = retention_of(standing.kind)
 
     @property
     def busy(self) -> bool:
@@ -119,7 +119,7 @@ class Subscription:
 
 
 _NO_KIND = RoomKind()
-_NO_RETENTION = Retention(0, 0)
+_NO_RETENTION = retention_of(_NO_KIND)
 
 
 def announce(live: Live, subscription: Subscription, name: str, person: Person) -> None:

@@ -11,6 +11,11 @@ def user_topic(user_id: str) -> str:
     return f"user:{user_id}"
 
 
+def user_of(topic: str) -> str:
+    """Return the user id of an inbox; "" for another topic."""
+    return topic[5:] if topic.startswith("user:") else ""
+
+
 def room_of(topic: str) -> str:
     """Return the room id of a room topic; "" for another topic."""
     return topic[5:] if topic.startswith("room:") else ""

@@ -31,6 +31,14 @@ class Visibility(StrEnum):
     PUBLIC = "public"
 
 
+class Durability(StrEnum):
+    """What a published message outlives."""
+
+    NONE = "none"  # nothing: it is delivered and not kept
+    MEMORY = "memory"  # the connection
+    DURABLE = "durable"  # the process
+
+
 @dataclass(frozen=True, slots=True)
 class RoomKind:
     """What all rooms of a kind have in common (config `rooms.kinds.<kind>`). Times in seconds; 0 means no limit."""
@@ -38,6 +46,7 @@ class RoomKind:
     name: str = "default"
     history_size: int = 100  # messages; 0: none are kept
     history_ttl: float = 86400
+    durability: Durability = Durability.DURABLE
     public_role: Role = Role.MEMBER
     presence: bool = True
     join_leave: bool = True  # announce who comes and goes

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateroom.rooms.model import Role
+from gateroom.rooms.model import Durability, Role
 from gateroom.settings.values import (
     AnyCase,
     BrokerUrl,
@@ -29,7 +29,6 @@ from gateroom.settings.values import (
     Count,
     DatabaseUrl,
     Directory,
-    Durability,
     Host,
     Items,
     KindName,
@@ -126,7 +125,7 @@ class KindSettings(_Section):
 
     history_size: Annotated[Count, Field(ge=1, le=100_000)] = 100  # to keep none, durability is `none`
     history_ttl: Seconds = 86400
-    durability: Durability = "memory"
+    durability: Durability = Durability.DURABLE
     public_role: Role = Role.MEMBER
     presence: bool = True
     join_leave: Literal["auto", "off"] = "auto"

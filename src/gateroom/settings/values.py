@@ -7,7 +7,7 @@ import json
 import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
@@ -142,12 +142,6 @@ def _checked_broker(value: SecretStr) -> SecretStr:
     return value
 
 
-def _refuse_durable(value: object) -> object:
-    if value == "durable":
-        raise ValueError("must be none or memory: durable is not supported yet")
-    return value
-
-
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -168,7 +162,6 @@ Password = Annotated[SecretStr, AfterValidator(_checked_password)]
 # Secret, since a URL may hold a password.
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked_database)]
 BrokerUrl = Annotated[SecretStr, AfterValidator(_checked_broker)]
-Durability = Annotated[Literal["none", "memory"], BeforeValidator(_refuse_durable)]
 Origin = Annotated[str, AfterValidator(_normal_origin)]
 Network = Annotated[str, AfterValidator(_normal_network)]
 Directory = Annotated[Path, AfterValidator(_checked_directory)]

@@ -5,12 +5,14 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Dialect,
     Double,
     Enum,
     ForeignKey,
     Index,
+    LargeBinary,
     MetaData,
     Named,
     Table,
@@ -84,6 +86,32 @@ class MemberColumns(TypedColumns):
     since: Named[float] = Column(Double)
 
 
+class StreamColumns(TypedColumns):
+    topic: Named[str] = Column(KEY, primary_key=True)
+    epoch: Named[str] = Column(KEY, unique=True)
+    seq: Named[int] = Column(BigInteger)  # of the newest message
+    floor: Named[int] = Column(BigInteger)  # everything up to this one was trimmed
+    keep: Named[int] = Column(BigInteger)  # messages
+    ttl: Named[float] = Column(Double)  # seconds
+    due: Named[float | None] = Column(Double)  # when there is something to trim
+    room_id: Named[str | None] = Column(KEY, ForeignKey("rooms.id", ondelete="CASCADE"))
+    user_id: Named[str | None] = Column(KEY, ForeignKey("users.id", ondelete="CASCADE"))
+
+
+class StreamMessageColumns(TypedColumns):
+    epoch: Named[str] = Column(KEY, ForeignKey("streams.epoch", ondelete="CASCADE"), primary_key=True)
+    seq: Named[int] = Column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Named[str] = Column(Text)
+    at: Named[float] = Column(Double)
+    body: Named[bytes] = Column(LargeBinary)
+
+
+class PublishKeyColumns(TypedColumns):
+    id: Named[bytes] = Column(LargeBinary, primary_key=True)  # a digest of epoch, user and key
+    seq: Named[int] = Column(BigInteger)
+    at: Named[float] = Column(Double)
+
+
 users = Table("users", metadata, UserColumns)
 passwords = Table("passwords", metadata, PasswordColumns)
 rooms = Table(
@@ -100,3 +128,13 @@ members = Table(
     Index(None, "room_id", "role"),  # is there another owner
     Index(None, "user_id", "room_id", "role"),  # a user's rooms, and those owned
 )
+streams = Table(
+    "streams",
+    metadata,
+    StreamColumns,
+    Index(None, "due"),
+    Index(None, "room_id"),  # a room's removal
+    Index(None, "user_id"),
+)
+stream_messages = Table("stream_messages", metadata, StreamMessageColumns)
+publish_keys = Table("publish_keys", metadata, PublishKeyColumns, Index(None, "at"))

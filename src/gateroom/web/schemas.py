@@ -141,6 +141,9 @@ class MemberView(_Body):
 
 class NewMessage(_Body):
     data: Any = Field(description="Any JSON.", examples=[{"text": "hello"}])
+    key: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="Your name for this message: sent again within 10 minutes, it is not published twice."
+    )
 
     def text(self) -> bytes:
         """Return the data as JSON text that every receiver can read. Raises `InvalidCommand`."""
@@ -156,6 +159,7 @@ class PositionView(_Body):
 
 class Published(_Body):
     position: PositionView
+    duplicate: bool = Field(False, description="It was published before with the same key; this is where.")
 
 
 class Sent(Published):

@@ -10,6 +10,7 @@ from gateroom.errors import InternalError, Unavailable
 from gateroom.realtime.ports import Outcome, Position, Record, Retention
 from support.brokers import Carrier, event, local, message, numbers
 from support.clock import FrozenClock
+from support.stores import in_memory
 
 DESK = "room:desk"
 
@@ -23,7 +24,7 @@ class Bench:
         self.outcomes: list[Outcome] = []
         self.delivered: list[Record] = []
         self.refuse: bytes | None = None
-        self.broker = LocalBroker(self._deliver, self._wake, self.clock)
+        self.broker = LocalBroker(self._deliver, self._wake, self.clock, in_memory().streams)
 
     def submit(self, *records: Record) -> None:
         for record in records:
@@ -179,7 +180,7 @@ async def test_whatever_is_read_is_what_was_written_in_order(
         for _ in range(count):
             written += 1
             await carrier.carry(message(written, retention=Retention(size, 60)))
-    epoch = carrier.broker.head(DESK).epoch
+    epoch = (await carrier.open(DESK)).epoch
     page = await carrier.read(DESK, Position(epoch, since), limit)
     seen = numbers(page)
     assert len(seen) <= limit

@@ -56,7 +56,7 @@ def test_no_two_messages_and_no_two_epochs_are_called_alike() -> None:
     assert len(set(bodies)) == 1000
     epochs = {events.new_epoch() for _ in range(1000)}
     assert len(epochs) == 1000
-    assert all(re.fullmatch(r"[\w-]{8}", epoch) for epoch in epochs)
+    assert all(re.fullmatch(r"[\w-]{12}", epoch) for epoch in epochs)
 
 
 def test_a_reply_repeats_the_id_in_front_of_its_fields() -> None:

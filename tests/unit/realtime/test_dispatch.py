@@ -67,7 +67,9 @@ async def test_a_reply_to_a_join_says_where_and_as_whom(world: LiveWorld) -> Non
         "missed": [],
         "more": False,
     }
-    assert epoch == world.broker.head("room:desk").epoch
+    head = world.broker.head("room:desk")
+    assert head is not None
+    assert epoch == head.epoch
 
 
 async def test_who_joins_is_announced_to_the_others_only(world: LiveWorld) -> None:

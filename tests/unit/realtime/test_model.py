@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 
 from gateroom.errors import Forbidden, NotFound, UserDisabled
 from gateroom.realtime.limits import Limits
+from gateroom.realtime.ports import Position, retention_of
 from gateroom.rooms.model import RoomKind, Visibility
 from support.live import ROOT, Frame, LiveWorld, Peer, is_answer, settle
 
@@ -150,7 +151,7 @@ class LiveModel(RuleBasedStateMachine):
     def rejoin(self, which: int, room: str, back: int) -> None:
         client = self.clients[which % len(self.clients)]
         if client.room is None:
-            head = self.world.broker.head(f"room:{room}")
+            head = self.world.broker.head(f"room:{room}") or Position("unknown", 0)
             with self.within_a_tick():
                 self._ask(client, "join", room, since={"epoch": head.epoch, "seq": max(0, head.seq - back)})
 
@@ -321,6 +322,7 @@ class LiveModel(RuleBasedStateMachine):
         assert client.asked == {}
         for room, position in client.at.items():
             head = self.world.broker.head(f"room:{room}")
+            assert head is not None
             assert position == (head.epoch, head.seq), room
         if client.room is not None and client.heard:
             kept = self._kept(client.room)
@@ -328,7 +330,7 @@ class LiveModel(RuleBasedStateMachine):
             assert kept[-len(overlap) :] == overlap
 
     def _kept(self, room: str) -> list[str]:
-        page = self.run(self.world.local.history(f"room:{room}", None, 1000, 1 << 30))
+        page = self.run(self.world.local.history(f"room:{room}", retention_of(RoomKind()), None, 1000, 1 << 30))
         return [json.loads(text)["data"] for text in page.texts]
 
     def teardown(self) -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from gateroom.errors import InternalError, Unavailable
 from gateroom.protocol.events import Person
-from gateroom.realtime.dispatch import direct_message
 from gateroom.realtime.ports import Done, Outcome, Record
 from gateroom.realtime.publisher import PATIENCE, Publisher
-from gateroom.rooms.model import RoomKind
+from gateroom.realtime.records import direct_message
+from gateroom.rooms.model import Durability, RoomKind
 from support.gates import GatedBroker
 from support.live import LiveWorld, TurnedLoop, settle
 
@@ -31,13 +31,14 @@ async def test_a_message_to_a_room_is_there_when_its_position_is(world: LiveWorl
 async def test_a_kind_that_keeps_nothing_keeps_nothing(world: LiveWorld) -> None:
     await world.room("desk", ada="owner")
     (ada,) = await world.joined("desk", "ada")
-    await world.publisher.to_room("desk", RoomKind(history_size=0), SERVER, b"1")
+    await world.publisher.to_room("desk", RoomKind(durability=Durability.NONE), SERVER, b"1")
     assert (await ada.ask("history", room="desk"))["messages"] == []
 
 
 async def test_a_message_to_a_user_says_how_many_have_it(world: LiveWorld) -> None:
     await world.connect("ada")
     await world.connect("ada")
+    await world.user("bob")
     position, connections = await world.publisher.to_user("u-ada", SERVER, b'"hi"')
     assert (position.seq, connections) == (1, 2)
     assert (await world.publisher.to_user("u-bob", SERVER, b'"hi"'))[1] == 0

@@ -25,7 +25,7 @@ from gateroom.realtime.limits import Limits
 from gateroom.realtime.multiplexed import MultiplexedSession
 from gateroom.realtime.session import Session
 from gateroom.realtime.single import InboxSession, RoomSession
-from gateroom.realtime.topics import EVERYONE
+from gateroom.realtime.topics import EVERYONE, user_topic
 from gateroom.rooms.model import Visibility
 from gateroom.server.live_socket import LiveSocket
 from gateroom.server.profile import ServerProfile
@@ -117,6 +117,7 @@ class Fuzzed:
     async def born(self, kind: str = "multiplexed") -> Life:
         world, alice = self.world, self.alice
         await world.accounts.get(alice.user_id)
+        await world.broker.open(user_topic(alice.user_id), world.live.inbox)
         place = world.door.enter("127.0.0.1")
         world.door.identify(place, alice.user_id)
         session: Session

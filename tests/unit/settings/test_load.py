@@ -104,7 +104,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("GATEROOM_AUTH__ADMIN_PASSWORD", "short", "auth.admin_password: must have 8 to 1024 characters"),
         ("GATEROOM_AUTH__ADMIN_PASSWORD", "\udcff" * 8, "auth.admin_password: must be UTF-8 text"),
         ("GATEROOM_ROOMS__KINDS__CHAT", "{}", "rooms.kinds.chat: must be a section of settings"),
-        ("GATEROOM_ROOMS__KINDS__CHAT__DURABILITY", "durable", "rooms.kinds.chat.durability: must be none or memory"),
+        ("GATEROOM_ROOMS__KINDS__CHAT__DURABILITY", "ever", "rooms.kinds.chat.durability: must be 'none', 'memory' or"),
     ],
 )
 def test_a_bad_variable_is_named_and_its_value_is_not_shown(

@@ -156,9 +156,9 @@ def test_a_refused_value_does_not_show(section: dict[str, object]) -> None:
         ("rooms", {"kinds": {"Chat": {}}}, ("rooms", "kinds", "Chat", "[key]"), "must be named"),
         (
             "rooms",
-            {"kinds": {"default": {"durability": "durable"}}},
+            {"kinds": {"default": {"durability": "eternal"}}},
             ("rooms", "kinds", "default", "durability"),
-            "durable is not supported yet",
+            "'none', 'memory' or 'durable'",
         ),
         (
             "rooms",

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from gateroom.auth.principal import Principal
 from gateroom.errors import InvalidCommand, NotFound
 from gateroom.protocol.events import Person, rfc3339
-from gateroom.realtime.ports import Position
+from gateroom.realtime.ports import Position, Repeated, retention_of
 from gateroom.realtime.topics import room_topic
 from gateroom.rooms import policy
 from gateroom.rooms.model import Action, Member, Room
@@ -121,8 +121,8 @@ async def publish(room: RoomId, body: NewMessage, principal: CurrentPrincipal, r
     standing = await _standing(runtime, principal, room)
     policy.require(Action.WRITE, standing.grants)
     sender = Person(principal.user_id, principal.username)
-    position = await runtime.publisher.to_room(room, standing.kind, sender, body.text())
-    return Published(position=_position(position))
+    position = await runtime.publisher.to_room(room, standing.kind, sender, body.text(), body.key)
+    return Published(position=_position(position), duplicate=isinstance(position, Repeated))
 
 
 @router.get("/{room}/messages", summary="Read history", responses=problems(*_READING))
@@ -134,9 +134,10 @@ async def history(
     limit: Annotated[int, Query(ge=1, le=1000, description="How many at the most.")] = 100,
 ) -> History:
     """Read what the room keeps after a position, oldest first."""
-    await _standing(runtime, principal, room)
+    standing = await _standing(runtime, principal, room)
     start = _parsed(since) if since else None
-    page = await runtime.live.broker.history(room_topic(room), start, limit, PAGE_BYTES)
+    retention = retention_of(standing.kind)
+    page = await runtime.live.broker.history(room_topic(room), retention, start, limit, PAGE_BYTES)
     return History(
         messages=[msgspec.json.decode(text) for text in page.texts],
         position=_position(page.position),

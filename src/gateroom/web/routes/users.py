@@ -9,6 +9,7 @@ from gateroom.auth.ports import User
 from gateroom.auth.principal import ALL_SCOPES, Principal, Scope
 from gateroom.errors import Conflict, Forbidden
 from gateroom.protocol.events import Person, rfc3339
+from gateroom.realtime.ports import Repeated
 from gateroom.web.deps import CurrentRuntime, require_scope
 from gateroom.web.paging import Page
 from gateroom.web.routes import CHANGING, UNAUTHENTICATED, operation_id, problems
@@ -125,8 +126,12 @@ async def send(user: UserReference, body: NewMessage, sender: Sender, runtime: C
     """Send to a user's inbox: it reaches all of the user's connections."""
     recipient = await runtime.people.find(user)
     author = Person(sender.user_id, sender.username)
-    position, connections = await runtime.publisher.to_user(recipient.id, author, body.text())
-    return Sent(position=PositionView(epoch=position.epoch, seq=position.seq), connections=connections)
+    position, connections = await runtime.publisher.to_user(recipient.id, author, body.text(), body.key)
+    return Sent(
+        position=PositionView(epoch=position.epoch, seq=position.seq),
+        duplicate=isinstance(position, Repeated),
+        connections=connections,
+    )
 
 
 @router.get(
