@@ -29,6 +29,9 @@ class Control:
             except GateroomError:
                 session.expel(subscription, Overloaded())
                 continue
+            except Exception as fault:
+                session.fault(fault)
+                continue
             if not subscription.joined:
                 continue
             if Action.READ in standing.grants.actions:

@@ -266,6 +266,8 @@ class Session(ABC):
             self.end(UserDisabled())
         except GateroomError:  # nobody is let in on trust
             self.end(Overloaded())
+        except Exception as fault:
+            self.fault(fault)
         else:
             if not self.principal.scopes <= user.scopes:
                 self.end(Overloaded())  # it came in with powers that are gone: it may come again without them

@@ -35,7 +35,7 @@ class AsgiSink:
         for segment in segments:
             self._queue.extend(segment.texts)
             self._queued += sum(map(len, segment.texts))
-        self.paused = self._queued > HIGH_WATER
+        self.paused = self.paused or self._queued > HIGH_WATER
         self._work.set()
 
     def ping(self) -> bool:

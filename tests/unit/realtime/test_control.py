@@ -125,6 +125,16 @@ async def test_who_cannot_be_judged_because_the_store_is_away_is_removed_too(wor
     assert (await bob.ask("join", room="desk"))["code"] == "forbidden"
 
 
+async def test_a_mistake_of_ours_ends_whom_it_befalls_and_does_not_keep_the_others_in(world: LiveWorld) -> None:
+    ada, bob = await pair(world)
+    await world.stores.members.remove("desk", "u-bob")
+    world.standings.forget("desk", None)
+    world.sql.fault = ZeroDivisionError()
+    await world.control.standing_changed("desk", None)
+    await settle()
+    assert [peer.closed.code for peer in (ada, bob) if peer.closed] == [1011, 1011]
+
+
 # The room
 
 

@@ -101,6 +101,16 @@ async def test_nobody_is_let_in_on_trust_when_the_store_is_away(world: LiveWorld
     assert ada.closed == (1013, "overloaded")
 
 
+async def test_nor_is_anybody_after_a_mistake_of_ours(world: LiveWorld) -> None:
+    ada = await world.admitted("ada")
+    world.accounts.forget("u-ada")
+    world.sql.fault = ZeroDivisionError()
+    ada.session.start(ada.sink)
+    await settle()
+    assert ada.closed is not None
+    assert ada.closed.code == 1011
+
+
 async def test_an_account_that_is_merely_read_again_changes_nothing(world: LiveWorld) -> None:
     ada = await world.admitted("ada")
     world.accounts.forget("u-ada")

@@ -21,6 +21,7 @@ class Channel:
         self.gate = Gate()
         self.feed = feed or RecordingFeed()
         self.stopped = False
+        self.hold_after: int | None = None  # texts
         self.sink = AsgiSink(self._send, self.feed, self._stop)
         self.writer = asyncio.ensure_future(self.sink.run())
 
@@ -30,6 +31,8 @@ class Channel:
     async def _send(self, message: MutableMapping[str, Any]) -> None:
         await self.gate.passage()
         self.sent.append(message["text"] if message["type"] == "websocket.send" else dict(message))
+        if self.hold_after == len(self.sent):
+            self.gate.hold()
 
     def _stop(self) -> None:
         self.stopped = True
@@ -64,6 +67,21 @@ async def test_it_is_paused_while_too_much_is_queued_and_says_when_it_goes_on() 
     assert not channel.sink.paused
     assert channel.feed.events == ["writable"]
     assert len(channel.sent) == HIGH_WATER // 1024 + 1
+    channel.sink.abort()
+
+
+async def test_it_does_not_go_on_without_saying_so() -> None:
+    channel = Channel()
+    channel.hold_after = 1
+    channel.write("x" * HIGH_WATER, "y" * (HIGH_WATER // 2))
+    await settle()
+    assert len(channel.sent) == 1
+    channel.write("z")  # what is queued is between the marks now
+    assert channel.sink.paused
+    channel.gate.release()
+    await settle()
+    assert not channel.sink.paused
+    assert channel.feed.events == ["writable"]
     channel.sink.abort()
 
 
