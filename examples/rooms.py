@@ -29,7 +29,7 @@ const events = {
   welcome: () => ask("join", since && {since}),
   reply: ({id, position, recovered, missed}) => {
     if (id !== "join") return;
-    show(recovered ? "You are in" : "You are in; older messages are gone");
+    show(recovered ? "You are in" : "You are in; some older messages are gone");
     missed.forEach(heard);
     since ??= position;
   },
