@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from gateroom.errors import InvalidCommand, TooLarge
+from gateroom.errors import InvalidCommand
 from gateroom.protocol.commands import AnyCommand, CommandId
 
 MAX_DEPTH = 64  # nested arrays and objects; every receiver's parser must survive it
@@ -65,12 +65,6 @@ def check_json(raw: msgspec.Raw | bytes) -> None:
         raise InvalidCommand(f"The data is nested deeper than {MAX_DEPTH} levels.")
     if len(text) > _MAX_DIGITS and _has_huge_number(text):
         raise InvalidCommand(f"The data has a number of more than {_MAX_DIGITS} digits.")
-
-
-def check_size(raw: msgspec.Raw | bytes, limit: int) -> None:
-    """Raise `TooLarge` when `raw` is longer than `limit` bytes (0: no limit)."""
-    if limit and len(bytes(raw)) > limit:
-        raise TooLarge
 
 
 def _too_deep(raw: bytes) -> bool:

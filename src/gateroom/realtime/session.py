@@ -53,7 +53,6 @@ class Session(ABC):
         "_started_at",
         "_violations",
         "connection",
-        "expiry_told",
         "live",
         "place",
         "principal",
@@ -69,7 +68,6 @@ class Session(ABC):
         self.principal = principal
         self.place = place
         self.subscriptions: dict[str, Subscription] = {}  # by room id
-        self.expiry_told = False
         self._ended = self._leaving = False
         self._started_at = self._alive_at = now
         self._pinged_at = self._paused_at = 0.0
