@@ -130,6 +130,7 @@ def test_every_error_is_described_by_its_code_and_with_an_example(operation: Ope
             assert "checks" in resolved(response["content"]["application/json"]["schema"])["properties"]
         else:
             assert list(response["content"]) == [PROBLEM]
+            assert set(resolved(response["content"][PROBLEM]["schema"])["properties"]) == set(Problem.model_fields)
             examples = response["content"][PROBLEM]["examples"]
             assert examples
             for code, example in examples.items():

@@ -1,11 +1,14 @@
 """Puts Gateroom on a FastAPI application: routes, socket handover, error translation."""
 
+from typing import Any
+
 from fastapi import FastAPI
 
 from gateroom.web.errors import add_handlers
 from gateroom.web.handover import HandoverMiddleware
 from gateroom.web.headers import SecurityHeadersMiddleware
 from gateroom.web.routes import auth, console, docs, metrics, rooms, sockets, users, wellknown
+from gateroom.web.schemas import Problem
 
 DESCRIPTION = """A JWT-secured real-time API gateway: log in over REST, connect authorized WebSockets, route messages to
 rooms and to users. Errors are problem documents (RFC 9457) with a stable `code`, except those of `/auth/token`, which
@@ -32,3 +35,19 @@ def add_to(app: FastAPI, *, whole: bool, with_console: bool) -> None:
         app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(HandoverMiddleware)
     add_handlers(app, whole=whole)
+    _describe_problems(app)
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Have the OpenAPI document hold the schema that all error responses refer to.
+
+    FastAPI itself could put it there only with the media type of the success.
+    """
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        document["components"]["schemas"].setdefault(Problem.__name__, Problem.model_json_schema())
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way of extending the document

@@ -5,7 +5,8 @@ from typing import Any
 from fastapi.routing import APIRoute
 
 from gateroom.errors import BY_CODE, MalformedRequest
-from gateroom.web.schemas import Problem
+
+PROBLEM_REFERENCE = "#/components/schemas/Problem"  # put there by `api.add_to`
 
 
 def operation_id(route: APIRoute) -> str:
@@ -25,7 +26,7 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
             "description": " · ".join(BY_CODE[code].sentence for code in found),
             "content": {
                 "application/problem+json": {
-                    "schema": Problem.model_json_schema(),
+                    "schema": {"$ref": PROBLEM_REFERENCE},
                     "examples": {code: {"value": BY_CODE[code]().document(int(status))} for code in found},
                 }
             },
