@@ -39,7 +39,8 @@ _bearer = OAuth2PasswordBearer(
 )
 
 
-def current_runtime(connection: HTTPConnection) -> Runtime:
+async def current_runtime(connection: HTTPConnection) -> Runtime:
+    """Return the runtime. Not a plain function: FastAPI would call that in a thread, on every request."""
     return runtime_of(connection)
 
 
