@@ -13,7 +13,9 @@ from fastapi import FastAPI
 
 from gateroom.auth.accounts import Accounts
 from gateroom.auth.csrf import Csrf
-from gateroom.auth.keys import KeyRing, load_or_create
+from gateroom.auth.key_files import KeyDirectory, ring_of
+from gateroom.auth.key_watch import KeyWatch
+from gateroom.auth.keys import KeyRing, SigningKey
 from gateroom.auth.login import Login
 from gateroom.auth.passwords import Passwords
 from gateroom.auth.people import People
@@ -93,9 +95,16 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         await database.close()
 
 
+def key_directory(settings: Settings) -> KeyDirectory:
+    """Return the keys of the data directory, below the configured secrets if there are any. Raises `KeyRefused`."""
+    given = (settings.auth.hmac_secret, settings.auth.previous_hmac_secret)
+    secrets = [SigningKey.from_secret(secret.get_secret_value()) for secret in given if secret is not None]
+    return KeyDirectory(settings.server.data_dir / "keys", secrets)
+
+
 def load_keys(settings: Settings) -> KeyRing:
-    """Return the signing keys of the data directory, made on first use. Raises `KeyRefused`."""
-    return load_or_create(settings.server.data_dir / "keys")
+    """Return the signing keys, made on first use. Raises `KeyRefused`."""
+    return ring_of(key_directory(settings).keys())
 
 
 def access_tokens(settings: Settings, ring: KeyRing) -> AccessTokens:
@@ -213,7 +222,8 @@ class Gateroom:
 @asynccontextmanager
 async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
     """Put the services together; in the end close every socket, store what was submitted, and let go."""
-    ring = load_keys(settings)
+    directory = key_directory(settings)
+    ring = ring_of(directory.keys())
     tokens = access_tokens(settings, ring)
     accounts = Accounts(stores.users, time.monotonic)
     people = People(stores.users, accounts, time.monotonic)
@@ -253,7 +263,7 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
         checks={"storage": stores.check},
     )
     sweep = Sweep(live, broker.trim)
-    async with sweep.running():
+    async with sweep.running(), KeyWatch(ring, directory).running():
         try:
             yield runtime
         finally:

@@ -5,7 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateroom.auth.keys import KeyRing, load_or_create
+from gateroom.auth.key_files import load_or_create
+from gateroom.auth.keys import KeyRing
 from support.attacks import Attack, attacks
 from support.gateway import RunningGateway
 from support.tokens import claims_of, forge

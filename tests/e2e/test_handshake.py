@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateroom.auth.keys import SigningKey, load_or_create
+from gateroom.auth.key_files import load_or_create
+from gateroom.auth.keys import SigningKey
 from support.gateway import RunningGateway, running_gateway
 from support.raw_client import Closed, RawClient, upgrade
 from support.tokens import as_json, claims_of, forge, proper_header, seal_with_hmac, to_base64url

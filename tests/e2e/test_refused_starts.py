@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateroom.auth.keys import load_or_create
+from gateroom.auth.key_files import load_or_create
 from support.cli import run_cli
 from support.gateway import RunningGateway
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jwt import PyJWK, PyJWS
 
-from gateroom.auth.keys import load_or_create
+from gateroom.auth.key_files import load_or_create
 from support.attacks import Attack, attacks
 from support.in_process import InProcess, running_in_process
 from support.operations import Operation, guarded, operations

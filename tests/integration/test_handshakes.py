@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from gateroom import create_app
-from gateroom.auth.keys import load_or_create
+from gateroom.auth.key_files import load_or_create
 from support.attacks import Attack, attacks
 from support.in_process import HOST, SUBPROTOCOL, Account, InProcess, Peer, running_in_process, settings_for
 from support.tokens import claims_of, forge

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateroom.auth.keys import load_or_create
+from gateroom.auth.key_files import load_or_create
 from support.in_process import Account, InProcess, running_in_process
 from support.tokens import claims_of, forge
 

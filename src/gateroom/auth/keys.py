@@ -1,21 +1,19 @@
-"""The keys that tokens are signed and verified with, in memory and on disk."""
+"""The keys that tokens are signed and verified with."""
 
-import fcntl
 import hashlib
 import json
-import os
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
@@ -60,13 +58,20 @@ class SigningKey:
 
     kid: str
     algorithm: Algorithm
-    private: PrivateKey = field(repr=False)
-    public: PublicKey = field(repr=False)
+    private: PrivateKey = field(repr=False, compare=False)  # the kid tells them apart
+    public: PublicKey = field(repr=False, compare=False)
 
     @classmethod
-    def generate(cls) -> "SigningKey":
-        """Make a new Ed25519 key."""
-        return cls._of(Algorithm.EDDSA, Ed25519PrivateKey.generate())
+    def generate(cls, algorithm: Algorithm = Algorithm.EDDSA) -> "SigningKey":
+        """Make a new key: Ed25519, P-256, or RSA of 2048 bits. Raises `KeyRefused` for HS256."""
+        match algorithm:
+            case Algorithm.EDDSA:
+                return cls._of(algorithm, Ed25519PrivateKey.generate())
+            case Algorithm.ES256:
+                return cls._of(algorithm, generate_ec_key(SECP256R1()))
+            case Algorithm.RS256:
+                return cls._of(algorithm, generate_rsa_key(65537, MIN_RSA_BITS))
+        raise KeyRefused("A shared secret is not made here: `openssl rand -base64 48` makes one for auth.hmac_secret")
 
     @classmethod
     def from_pem(cls, pem: bytes) -> "SigningKey":
@@ -138,24 +143,34 @@ class SigningKey:
         return _hkdf(raw, purpose)
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The key that signs, the others whose tokens are believed, and those of which only derived secrets still count."""
+
+    current: SigningKey
+    others: tuple[SigningKey, ...] = ()
+    retired: tuple[SigningKey, ...] = ()
+
+
 class KeyRing:
-    """The key that signs now, and the keys whose tokens are still believed; one ring serves the whole process.
+    """The keys in force; one ring serves the whole process.
 
     A `kid` selects among these keys and nothing else (RFC 8725 section 3.10). `generation` rises with each rotation.
     """
 
-    def __init__(self, current: SigningKey, *others: SigningKey) -> None:
+    def __init__(self, current: SigningKey, *others: SigningKey, retired: Sequence[SigningKey] = ()) -> None:
         self.generation = 0
-        self._set(current, others)
+        self._set(Keys(current, others, tuple(retired)))
 
-    def _set(self, current: SigningKey, others: tuple[SigningKey, ...]) -> None:
-        self.current = current
-        self._by_kid = {key.kid: key for key in (current, *others)}
+    def _set(self, keys: Keys) -> None:
+        self.current = keys.current
+        self._by_kid = {key.kid: key for key in (keys.current, *keys.others)}
+        self._retired = keys.retired
         self._derived: dict[str, list[bytes]] = {}
 
-    def replace(self, current: SigningKey, *others: SigningKey) -> None:
+    def replace(self, current: SigningKey, *others: SigningKey, retired: Sequence[SigningKey] = ()) -> None:
         """Rotate: sign with `current` from now on, believe it and `others` and no more."""
-        self._set(current, others)
+        self._set(Keys(current, others, tuple(retired)))
         self.generation += 1
 
     def by_kid(self, kid: str) -> SigningKey | None:
@@ -172,93 +187,15 @@ class KeyRing:
         return {"keys": [jwk for key in self.keys if (jwk := key.jwk()) is not None]}
 
     def derive(self, purpose: str) -> list[bytes]:
-        """Return a secret of 32 bytes for `purpose` from each key, the one that signs first."""
+        """Return a secret of 32 bytes for `purpose` from each key, the one that signs first.
+
+        Retired keys count too: what was derived from them is held by sessions that outlive their tokens by far.
+        """
         secrets = self._derived.get(purpose)
         if secrets is None:
-            secrets = self._derived[purpose] = [key.derive(purpose) for key in self.keys]
+            every = (*self.keys, *self._retired)
+            secrets = self._derived[purpose] = [key.derive(purpose) for key in every]
         return secrets
-
-
-def load_or_create(directory: Path) -> KeyRing:
-    """Load every `*.pem` in `directory`; the newest file signs. Make an Ed25519 key first when there is none.
-
-    Processes that start at once end up with the same key. Raises `KeyRefused` when others may read a key or write
-    to the directory, or when a file is not a key.
-    """
-    if not (found := _load(directory)):
-        with _locked(directory):
-            if not (found := _load(directory)):
-                found = [_store(directory)]
-    return KeyRing(*found)
-
-
-def add_key(directory: Path) -> SigningKey:
-    """Put a new Ed25519 key into `directory`; it signs from the next load on, older ones still verify."""
-    with _locked(directory):
-        return _store(directory)
-
-
-def _load(directory: Path) -> list[SigningKey]:
-    """Return the keys of `directory`, the newest file's first."""
-    if not directory.is_dir():
-        return []
-    if directory.stat().st_mode & 0o022:
-        raise KeyRefused(f"Others may write to {directory} and plant a key; mend it with: chmod 700 {directory}")
-    aged = [(*_load_file(file), file.name) for file in directory.glob("*.pem")]
-    return [key for _, key, _ in sorted(aged, key=lambda entry: (entry[0], entry[2]), reverse=True)]
-
-
-def _load_file(file: Path) -> tuple[int, SigningKey]:
-    """Return when `file` was last changed, in nanoseconds, and its key."""
-    with file.open("rb") as opened:
-        status = os.fstat(opened.fileno())
-        if status.st_mode & 0o077:
-            raise KeyRefused(f"Others may read the key {file}; mend it with: chmod 600 {file}")
-        pem = opened.read()
-    try:
-        return status.st_mtime_ns, SigningKey.from_pem(pem)
-    except KeyRefused as refused:
-        raise KeyRefused(f"{file}: {refused}") from None
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Make the directory if need be, and be the only process that adds a key to it."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        # Held for one small file at most, and let go by the system when its holder dies.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _store(directory: Path) -> SigningKey:
-    """Write a new key so that no reader ever sees a part of it; under the lock only."""
-    key = SigningKey.generate()
-    unfinished = directory / ".new"
-    unfinished.unlink(missing_ok=True)  # of a process that died here
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as opened:
-        opened.write(key.pem())
-        opened.flush()
-        # Younger than every other key even if the clock is coarse or went back, since the newest signs.
-        newest = max((file.stat().st_mtime_ns for file in directory.glob("*.pem")), default=0)
-        if os.fstat(opened.fileno()).st_mtime_ns <= newest:
-            os.utime(opened.fileno(), ns=(newest + 1, newest + 1))
-        os.fsync(opened.fileno())
-    unfinished.rename(directory / f"{key.kid}.pem")
-    _sync(directory)
-    return key
-
-
-def _sync(directory: Path) -> None:
-    """Make the new name in `directory` survive a loss of power."""
-    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _public_members(key: Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey) -> dict[str, str]:

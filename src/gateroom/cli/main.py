@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gateroom.auth.keys import KeyRefused
-from gateroom.cli import bench, check, rooms, schemas, serve, token, users
+from gateroom.cli import bench, check, keys, rooms, schemas, serve, token, users
 from gateroom.cli.options import Refused
 from gateroom.errors import GateroomError
 from gateroom.server.logs import configure
@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command()(serve.serve)
 app.add_typer(users.app, name="users")
 app.add_typer(rooms.app, name="rooms")
+app.add_typer(keys.app, name="keys")
 app.add_typer(token.app, name="token")
 app.command("check-config")(check.check_config)
 app.command("openapi")(schemas.openapi)

@@ -29,6 +29,7 @@ from gateroom.settings.values import (
     Count,
     DatabaseUrl,
     Directory,
+    HmacSecret,
     Host,
     Items,
     KindName,
@@ -84,6 +85,8 @@ class AuthSettings(_Section):
     issuer: OrNone[Name] = None  # None: see `Settings.issuer`
     audience: Name = "gateroom"
     access_ttl: Annotated[WholeSeconds, Field(ge=1, le=3600)] = 900
+    hmac_secret: OrNone[HmacSecret] = None  # None: a key of the data directory signs
+    previous_hmac_secret: OrNone[HmacSecret] = None  # still verifies
     admin_password: OrNone[Password] = None
     password_min_length: Annotated[Count, Field(ge=8, le=64)] = 8
     default_scopes: Items[ScopeName] = ("users:send", "rooms:create")
@@ -221,5 +224,7 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, str], str]]
         if not auth.password_min_length <= length <= MAX_PASSWORD_LENGTH:
             sentence = f"must have {auth.password_min_length} to {MAX_PASSWORD_LENGTH} characters"
             yield ("auth", "admin_password"), sentence
+    if auth.previous_hmac_secret is not None and auth.hmac_secret is None:
+        yield ("auth", "previous_hmac_secret"), "must not be set without auth.hmac_secret"
     if 0 < realtime.max_backlog_bytes < realtime.max_message_bytes:
         yield ("realtime", "max_backlog_bytes"), "must not be less than realtime.max_message_bytes"

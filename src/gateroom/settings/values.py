@@ -11,6 +11,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
+from gateroom.auth.keys import KeyRefused, SigningKey
+
 _TIME_UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE_UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)")
@@ -130,6 +132,14 @@ def _checked_password(value: SecretStr) -> SecretStr:
     return value
 
 
+def _checked_hmac_secret(value: SecretStr) -> SecretStr:
+    try:
+        SigningKey.from_secret(value.get_secret_value())
+    except KeyRefused as refused:
+        raise ValueError(str(refused).replace("The secret is refused", "is refused", 1)) from None
+    return value
+
+
 def _checked_database(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(_DATABASES):
         raise ValueError("must begin with sqlite:/// or postgresql://")
@@ -158,6 +168,7 @@ OrNone = Annotated[_T | None, BeforeValidator(_none_if_empty)]
 AnyCase = Annotated[_T, BeforeValidator(_lower)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-~]+$")]
 Host = Annotated[str, AfterValidator(_checked_host)]
+HmacSecret = Annotated[SecretStr, AfterValidator(_checked_hmac_secret)]
 Password = Annotated[SecretStr, AfterValidator(_checked_password)]
 # Secret, since a URL may hold a password.
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked_database)]

@@ -1,12 +1,7 @@
-"""Keys: which are taken, how they are told apart, and how they are kept on disk."""
+"""Keys: which are taken, how they are told apart, and the ring of those in force."""
 
 import json
-import os
-import stat
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1
@@ -25,8 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt import PyJWKSet
 
-import gateroom
-from gateroom.auth.keys import Algorithm, KeyRefused, KeyRing, SigningKey, add_key, load_or_create
+from gateroom.auth.keys import Algorithm, KeyRefused, KeyRing, SigningKey
 from support.tokens import from_base64url
 
 SECRET = "q8Zt0mX1vN5cR7yB3wK9uJ2hG6fD4sLp"
@@ -133,6 +127,17 @@ def test_nothing_secret_is_printed_with_a_key() -> None:
 # The ring
 
 
+@pytest.mark.parametrize("algorithm", [Algorithm.EDDSA, Algorithm.ES256, Algorithm.RS256])
+def test_a_new_key_is_made_for_one_algorithm(algorithm: Algorithm) -> None:
+    key = SigningKey.generate(algorithm)
+    assert key.algorithm is SigningKey.from_pem(key.pem()).algorithm is algorithm
+
+
+def test_a_shared_secret_is_not_made_up() -> None:
+    with pytest.raises(KeyRefused, match=r"auth\.hmac_secret"):
+        SigningKey.generate(Algorithm.HS256)
+
+
 def test_a_ring_knows_its_own_keys_and_no_other() -> None:
     first, second = SigningKey.generate(), SigningKey.generate()
     ring = KeyRing(first, second)
@@ -179,106 +184,10 @@ def test_a_rotation_changes_what_signs_what_verifies_and_what_is_derived() -> No
     assert len(ring.derive("csrf")) == 1
 
 
-# On disk
-
-
-def test_the_first_start_makes_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
-    directory = tmp_path / "var" / "keys"
-    ring = load_or_create(directory)
-    file = directory / f"{ring.current.kid}.pem"
-    assert ring.current.algorithm is Algorithm.EDDSA
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-
-
-def test_the_next_start_finds_the_same_key(tmp_path: Path) -> None:
-    assert load_or_create(tmp_path / "keys").current.kid == load_or_create(tmp_path / "keys").current.kid
-
-
-def test_the_newest_key_signs_and_the_older_ones_verify(tmp_path: Path) -> None:
-    first = load_or_create(tmp_path / "keys").current
-    second = add_key(tmp_path / "keys")
-    third = add_key(tmp_path / "keys")
-    ring = load_or_create(tmp_path / "keys")
-    assert [key.kid for key in ring.keys] == [third.kid, second.kid, first.kid]
-
-
-def test_a_new_key_signs_even_if_the_clock_went_back(tmp_path: Path) -> None:
-    first = load_or_create(tmp_path / "keys").current
-    later = 4_000_000_000
-    os.utime(tmp_path / "keys" / f"{first.kid}.pem", (later, later))
-    second = add_key(tmp_path / "keys")
-    assert load_or_create(tmp_path / "keys").current.kid == second.kid
-
-
-def test_a_key_file_of_another_kind_and_name_is_taken(tmp_path: Path) -> None:
-    key = p256()
-    file = tmp_path / "mine.pem"
-    file.write_bytes(key.pem())
-    file.chmod(0o400)
-    assert load_or_create(tmp_path).current.kid == key.kid
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644, 0o610])
-def test_a_key_that_others_may_read_is_refused_with_the_way_to_mend_it(tmp_path: Path, mode: int) -> None:
-    file = tmp_path / f"{load_or_create(tmp_path).current.kid}.pem"
-    file.chmod(mode)
-    with pytest.raises(KeyRefused, match=f"chmod 600 {file}"):
-        load_or_create(tmp_path)
-
-
-def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
-    load_or_create(tmp_path)
-    tmp_path.chmod(0o770)
-    with pytest.raises(KeyRefused, match=f"chmod 700 {tmp_path}"):
-        load_or_create(tmp_path)
-
-
-def test_a_broken_key_file_is_named_and_never_shown(tmp_path: Path) -> None:
-    file = tmp_path / "broken.pem"
-    file.write_text("-----BEGIN PRIVATE KEY-----\nQ2FuYXJ5\n-----END PRIVATE KEY-----\n")
-    file.chmod(0o600)
-    with pytest.raises(KeyRefused, match=r"broken\.pem") as refused:
-        load_or_create(tmp_path)
-    assert "Q2FuYXJ5" not in str(refused.value)
-
-
-def test_what_a_process_left_that_died_while_writing_does_no_harm(tmp_path: Path) -> None:
-    directory = tmp_path / "keys"
-    directory.mkdir(mode=0o700)
-    (directory / ".new").write_bytes(b"-----BEGIN PRI")
-    kid = load_or_create(directory).current.kid
-    assert {path.name for path in directory.iterdir()} == {".lock", f"{kid}.pem"}
-
-
-def test_processes_that_start_at_once_end_up_with_the_same_key(tmp_path: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path; from gateroom.auth.keys import load_or_create\n"
-        "print('ready', flush=True); sys.stdin.readline(); print(load_or_create(Path(sys.argv[1])).current.kid)"
-    )
-    source = str(Path(gateroom.__path__[0]).parent)
-    starting = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, str(tmp_path / "keys")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": source},
-        )
-        for _ in range(4)
-    ]
-    try:
-        for process in starting:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in starting:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        kids = {process.communicate(timeout=30)[0] for process in starting}
-    finally:
-        for process in starting:
-            process.kill()
-            process.wait()
-    assert len(kids) == 1
-    assert len(list((tmp_path / "keys").glob("*.pem"))) == 1
+def test_what_was_derived_from_a_retired_key_still_counts_but_its_tokens_do_not() -> None:
+    old, new = SigningKey.generate(), SigningKey.generate()
+    before = KeyRing(old).derive("csrf")
+    ring = KeyRing(new, retired=[old])
+    assert ring.derive("csrf")[1:] == before
+    assert ring.by_kid(old.kid) is None
+    assert [key["kid"] for key in ring.jwks()["keys"]] == [new.kid]
