@@ -39,12 +39,14 @@ from gateroom.realtime.tick import Tick
 from gateroom.rooms.directory import Directory
 from gateroom.rooms.first_start import FirstStart, NewAccount
 from gateroom.rooms.model import RoomCaps, RoomKind
+from gateroom.rooms.moderation import Moderation
 from gateroom.rooms.standings import Standings
 from gateroom.server.profile import STATE_KEY, ServerProfile
 from gateroom.settings import Settings
 from gateroom.storage.database import open_database
 from gateroom.storage.migrate import upgrade
 from gateroom.storage.rooms import SqlMembers, SqlRooms
+from gateroom.storage.sanctions import SqlSanctions
 from gateroom.storage.streams import SqlStreams
 from gateroom.storage.users import SqlUsers
 from gateroom.version import __version__
@@ -64,6 +66,7 @@ class Stores:
     users: SqlUsers
     rooms: SqlRooms
     members: SqlMembers
+    sanctions: SqlSanctions
     streams: SqlStreams
     passwords: Passwords
     registry: Registry
@@ -85,6 +88,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             users,
             SqlRooms(database),
             SqlMembers(database, time.time),
+            SqlSanctions(database, time.time),
             SqlStreams(database, time.time),
             passwords,
             registry,
@@ -228,7 +232,7 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
     accounts = Accounts(stores.users, time.monotonic)
     people = People(stores.users, accounts, time.monotonic)
     kinds = room_kinds(settings)
-    standings = Standings(stores.rooms, stores.members, kinds, time.monotonic)
+    standings = Standings(stores.rooms, stores.members, stores.sanctions, kinds, time.time, time.monotonic)
     limits = _limits(settings)
     tick, counts = Tick(), Counts()
     hub = Hub(partial(tick.wake, _HUB), counts)
@@ -255,6 +259,7 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
             control,
             time.time,
         ),
+        moderation=Moderation(stores.sanctions, standings, control, time.time),
         live=live,
         dispatch=Dispatch(live),
         control=control,

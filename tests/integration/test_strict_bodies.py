@@ -25,7 +25,10 @@ GOOD: Mapping[str, dict[str, Any]] = {
     "PATCH /api/rooms/{room}": {"title": "Lobby"},
     "PUT /api/rooms/{room}/members/{user}": {"role": "owner"},
     "POST /api/rooms/{room}/messages": {"data": 1},
+    "PUT /api/rooms/{room}/bans/{user}": {"until": "2999-01-01T00:00:00Z"},
+    "PUT /api/rooms/{room}/mutes/{user}": {"until": "2999-01-01T00:00:00Z"},
 }
+NEEDED = [each for each in WITH_JSON if each.document["requestBody"].get("required")]
 every_body = pytest.mark.parametrize("operation", WITH_JSON, ids=str)
 
 
@@ -52,7 +55,6 @@ def test_the_table_of_good_bodies_is_complete() -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
         b"{",
         b"canary-7f3a",
         b'"canary-7f3a',
@@ -78,6 +80,11 @@ def test_the_table_of_good_bodies_is_complete() -> None:
 )
 def test_what_is_not_json_is_refused(gateway: InProcess, operation: Operation, content: bytes) -> None:
     assert_refused(send(gateway, operation, content), 400, 422)
+
+
+@pytest.mark.parametrize("operation", NEEDED, ids=str)
+def test_no_body_where_one_is_needed_is_refused(gateway: InProcess, operation: Operation) -> None:
+    assert_refused(send(gateway, operation, b""), 422)
 
 
 @every_body

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from gateroom.auth.ports import User, UserStore
 from gateroom.realtime.ports import Broker, Done, Page, Position, Record, Retention
-from gateroom.rooms.model import Member, Role, Room
-from gateroom.rooms.ports import MemberStore, RoomStore
+from gateroom.rooms.model import Member, Restraints, Role, Room
+from gateroom.rooms.ports import MemberStore, RoomStore, SanctionStore
 
 
 class Gate:
@@ -86,6 +86,20 @@ class GatedMembers:
 
     async def page(self, room_id: str, after: str | None, limit: int) -> Sequence[Member]:
         return await self._members.page(room_id, after, limit)
+
+
+class GatedSanctions:
+    """A `SanctionStore` in the same way."""
+
+    def __init__(self, sanctions: SanctionStore, gate: Gate) -> None:
+        self._sanctions = sanctions
+        self._gate = gate
+        self.put, self.lift, self.page = sanctions.put, sanctions.lift, sanctions.page
+
+    async def of(self, room_id: str, user_id: str) -> Restraints:
+        found = await self._sanctions.of(room_id, user_id)
+        await self._gate.passage()
+        return found
 
 
 class GatedBroker:

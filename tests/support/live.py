@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 
 from gateroom.auth.accounts import Accounts
 from gateroom.auth.people import People
+from gateroom.auth.ports import User
 from gateroom.auth.principal import ALL_SCOPES, Principal, Scope
 from gateroom.broker.local import LocalBroker
 from gateroom.realtime.control import Control
@@ -29,9 +30,10 @@ from gateroom.realtime.tick import Tick
 from gateroom.realtime.topics import user_topic
 from gateroom.rooms import policy
 from gateroom.rooms.directory import Directory
-from gateroom.rooms.model import NO_CAPS, Action, Durability, Role, Room, RoomKind, Visibility
+from gateroom.rooms.model import NO_CAPS, Action, Durability, Measure, Role, Room, RoomKind, Visibility
+from gateroom.rooms.moderation import Moderation
 from gateroom.rooms.standings import Standings
-from support.gates import Gate, GatedBroker, GatedMembers, GatedRooms, GatedUsers
+from support.gates import Gate, GatedBroker, GatedMembers, GatedRooms, GatedSanctions, GatedUsers
 from support.sinks import Closed, RecordingSink
 from support.stores import a_user, in_memory
 from support.streams import InMemoryStreamLog
@@ -162,7 +164,8 @@ class LiveWorld:
         rooms, members = GatedRooms(self.stores.rooms, self.sql), GatedMembers(self.stores.members, self.sql)
         self.accounts = Accounts(users, self.clock)
         self.people = People(users, self.accounts, self.clock)
-        self.standings = Standings(rooms, members, kinds, self.clock)
+        sanctions = GatedSanctions(self.stores.sanctions, self.sql)
+        self.standings = Standings(rooms, members, sanctions, kinds, self.clock, self.clock)
         self.tick, self.counts = Tick(), Counts()
         self.hub = Hub(partial(self.tick.wake, 1), self.counts)
         assert isinstance(self.stores.streams, InMemoryStreamLog)
@@ -188,6 +191,7 @@ class LiveWorld:
         self.directory = Directory(
             self.stores.rooms, self.stores.members, self.standings, kinds, NO_CAPS, self.control, self.clock
         )
+        self.moderation = Moderation(self.stores.sanctions, self.standings, self.control, self.clock)
 
     async def user(self, name: str, *scopes: str, expires_in: float = 900) -> Principal:
         """Return somebody with the usual scopes and these, who has just logged in; the account is made on first use."""
@@ -213,6 +217,22 @@ class LiveWorld:
             await self.directory.remove_member(ROOT, room_id, user.user_id)
         else:
             await self.directory.put_member(ROOT, room_id, user.user_id, Role(role))
+
+    async def ban(self, room_id: str, name: str, until: float | None = None, measure: Measure = Measure.BAN) -> None:
+        """Have an administrator ban a user, or take another measure."""
+        await self.moderation.put(ROOT, room_id, await self._account(name), measure, until)
+
+    async def mute(self, room_id: str, name: str, until: float | None = None) -> None:
+        await self.ban(room_id, name, until, Measure.MUTE)
+
+    async def lift(self, room_id: str, name: str, measure: Measure = Measure.BAN) -> None:
+        await self.moderation.lift(ROOT, room_id, await self._account(name), measure)
+
+    async def kick(self, room_id: str, name: str) -> int:
+        return await self.moderation.kick(ROOT, room_id, await self._account(name))
+
+    async def _account(self, name: str) -> User:
+        return await self.people.any((await self.user(name)).user_id)
 
     async def remove_room(self, room_id: str) -> None:
         await self.directory.remove(ROOT, room_id)

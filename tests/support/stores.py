@@ -1,5 +1,6 @@
 """The stores for tests: in memory, complete and held to the same conformance suites as the SQL ones; and these."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,10 +9,11 @@ from gateroom.auth.ports import Clock, PasswordStore, User, UserPages, UserStore
 from gateroom.errors import Conflict, LimitReached, NotFound
 from gateroom.realtime.ports import StreamLog
 from gateroom.realtime.topics import room_topic, user_topic
-from gateroom.rooms.model import NO_CAPS, Member, Role, Room, RoomCaps, Visibility
-from gateroom.rooms.ports import MemberStore, RoomStore
+from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction, Visibility
+from gateroom.rooms.ports import MemberStore, RoomStore, SanctionStore
 from gateroom.storage.database import Database
 from gateroom.storage.rooms import SqlMembers, SqlRooms
+from gateroom.storage.sanctions import SqlSanctions
 from gateroom.storage.streams import SqlStreams
 from gateroom.storage.users import SqlUsers
 from support.clock import FrozenClock
@@ -184,6 +186,53 @@ class InMemoryMembers:
             raise Conflict
 
 
+class InMemorySanctions:
+    """The `SanctionStore` in a dict."""
+
+    def __init__(self, rooms: InMemoryRooms, users: InMemoryUsers, clock: Clock) -> None:
+        self._rooms = rooms
+        self._users = users
+        self._clock = clock
+        self._taken: dict[tuple[str, str, Measure], Sanction] = {}
+        rooms.on_remove.append(lambda room_id: self._forget(0, room_id))
+        users.on_remove.append(lambda user_id: self._forget(1, user_id))
+
+    async def of(self, room_id: str, user_id: str) -> Restraints:
+        ban, mute = (self._taken.get((room_id, user_id, measure)) for measure in (Measure.BAN, Measure.MUTE))
+        return Restraints(_end(ban), _end(mute))
+
+    async def put(self, room_id: str, user_id: str, measure: Measure, until: float | None) -> Sanction:
+        self._rooms.existing(room_id)
+        username = self._users.existing(user_id).username
+        taken = Sanction(measure, room_id, user_id, username, self._clock(), until)
+        self._taken[room_id, user_id, measure] = taken
+        return taken
+
+    async def lift(self, room_id: str, user_id: str, measure: Measure) -> None:
+        taken = self._taken.pop((room_id, user_id, measure), None)
+        if _end(taken) <= self._clock():
+            raise NotFound
+
+    async def page(self, room_id: str, measure: Measure, after: str | None, limit: int) -> Sequence[Sanction]:
+        found = [
+            taken
+            for taken in self._taken.values()
+            if (taken.room_id, taken.measure) == (room_id, measure) and taken.username > (after or "")
+        ]
+        found = [taken for taken in found if _end(taken) > self._clock()]
+        return sorted(found, key=lambda taken: taken.username)[:limit]
+
+    def _forget(self, place: int, gone: str) -> None:
+        for key in [key for key in self._taken if key[place] == gone]:
+            del self._taken[key]
+
+
+def _end(taken: Sanction | None) -> float:
+    if taken is None:
+        return 0.0
+    return math.inf if taken.until is None else taken.until
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """All stores on one set of data, and the clock they read."""
@@ -193,6 +242,7 @@ class Stores:
     passwords: PasswordStore
     rooms: RoomStore
     members: MemberStore
+    sanctions: SanctionStore
     streams: StreamLog
     clock: FrozenClock
 
@@ -202,10 +252,11 @@ def in_memory() -> Stores:
     clock = FrozenClock()
     users = InMemoryUsers()
     rooms = InMemoryRooms(users, clock)
+    sanctions = InMemorySanctions(rooms, users, clock)
     streams = InMemoryStreamLog(rooms, users, clock)
     rooms.on_remove.append(lambda room_id: streams.drop(room_topic(room_id)))
     users.on_remove.append(lambda user_id: streams.drop(user_topic(user_id)))
-    return Stores(users, users, users, rooms, rooms.members, streams, clock)
+    return Stores(users, users, users, rooms, rooms.members, sanctions, streams, clock)
 
 
 def in_sql(database: Database) -> Stores:
@@ -213,7 +264,9 @@ def in_sql(database: Database) -> Stores:
     clock = FrozenClock()
     users = SqlUsers(database)
     rooms, members = SqlRooms(database), SqlMembers(database, clock)
-    return Stores(users, users, users, rooms, members, SqlStreams(database, clock), clock)
+    return Stores(
+        users, users, users, rooms, members, SqlSanctions(database, clock), SqlStreams(database, clock), clock
+    )
 
 
 def a_user(name: str, **changes: Any) -> User:

@@ -96,3 +96,8 @@ class Accounts:
         del self._readings[user_id]
         if not failed:
             self._recent.put(user_id, task.result())
+
+
+def powers_of(user: User) -> Principal:
+    """Return the account as a principal with all it may hold, whatever its tokens carry."""
+    return Principal(user.id, user.username, user.roles, user.scopes, "", "", 0.0)

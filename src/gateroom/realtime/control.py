@@ -4,12 +4,22 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gateroom.auth.ports import User
-from gateroom.errors import Disconnected, Forbidden, GateroomError, Overloaded, Refusal, RoomClosed, UserDisabled
+from gateroom.errors import (
+    Banned,
+    Disconnected,
+    Forbidden,
+    GateroomError,
+    Kicked,
+    Overloaded,
+    Refusal,
+    RoomClosed,
+    UserDisabled,
+)
 from gateroom.realtime.live import Live
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
 from gateroom.realtime.topics import room_topic
-from gateroom.rooms.model import Action
+from gateroom.rooms.model import Action, Measure
 
 
 class Control:
@@ -37,7 +47,14 @@ class Control:
             if Action.READ in standing.grants.actions:
                 subscription.judge(standing)
             else:
-                session.expel(subscription, Forbidden())
+                session.expel(subscription, Banned() if standing.grants.measure is Measure.BAN else Forbidden())
+
+    async def kicked(self, room_id: str, user_id: str) -> int:
+        """Remove the user with `kicked`; returns how many connections were in the room."""
+        found = self._in_room(room_id, user_id)
+        for session, subscription in found:
+            session.expel(subscription, Kicked())
+        return len(found)
 
     async def room_removed(self, room_id: str) -> None:
         """Remove everybody with `room_closed`, and forget the room's stream."""

@@ -14,13 +14,13 @@ from gateroom.rooms.model import Action
 
 
 def room_message(live: Live, lane: Subscription, sender: Person, data: Raw | bytes, key: str | None = None) -> Record:
-    """Judge and prepare a message to a room. Raises `NotJoined` or `Forbidden`."""
+    """Judge and prepare a message to a room. Raises `NotJoined`, `Muted` or `Forbidden`."""
     body = _judged_body(live, lane, sender, data)
     return Record(lane.topic, Kind.MESSAGE, body, lane.retention, key=_named(sender, key))
 
 
 def ephemeral_message(live: Live, lane: Subscription, sender: Person, data: Raw | bytes) -> Record:
-    """Judge and prepare a message that is not numbered and not kept. Raises `NotJoined` or `Forbidden`."""
+    """Judge and prepare a message that is not numbered and not kept. Raises `NotJoined`, `Muted` or `Forbidden`."""
     text = events.ephemeral(Kind.MESSAGE, _judged_body(live, lane, sender, data))
     return Record(lane.topic, Kind.EVENT, text, ephemeral=True)
 
@@ -34,8 +34,9 @@ def direct_message(live: Live, user_id: str, sender: Person, data: Raw | bytes, 
 def _judged_body(live: Live, lane: Subscription, sender: Person, data: Raw | bytes) -> bytes:
     if not lane.joined:
         raise NotJoined
-    policy.require(Action.WRITE, lane.grants)
-    return events.message_body(lane.room_id, sender, data, live.now())
+    now = live.now()
+    policy.require(Action.WRITE, lane.grants.at(now))
+    return events.message_body(lane.room_id, sender, data, now)
 
 
 def _named(sender: Person, key: str | None) -> Key | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gateroom.auth.principal import Principal, Scope
-from gateroom.errors import InvalidCommand, NotFound
+from gateroom.errors import InvalidCommand
 from gateroom.rooms import policy
 from gateroom.rooms.model import NO_CAPS, Action, Member, Role, Room, RoomCaps, RoomKind, Visibility
 from gateroom.rooms.ports import MemberStore, RoomStore, Watcher
@@ -57,7 +57,7 @@ class Directory:
         return room
 
     async def show(self, principal: Principal, room_id: str) -> Room:
-        return (await self._allowed(principal, room_id, Action.READ))[0]
+        return (await self._standings.allowed(principal, room_id, Action.READ))[0]
 
     async def standing(self, principal: Principal, room_id: str) -> Standing:
         return await self._standings.of(principal, room_id)
@@ -71,21 +71,21 @@ class Directory:
         self, principal: Principal, room_id: str, title: str | None, visibility: Visibility | None
     ) -> Room:
         """Set what is not None; who may no longer read the room is removed from it at once."""
-        room, _ = await self._allowed(principal, room_id, Action.CHANGE)
+        room, _ = await self._standings.allowed(principal, room_id, Action.CHANGE)
         changed = replace(room, title=room.title if title is None else title, visibility=visibility or room.visibility)
         await self._rooms.save(changed)
         await self._tell(room_id, None)
         return changed
 
     async def remove(self, principal: Principal, room_id: str) -> None:
-        await self._allowed(principal, room_id, Action.DELETE)
+        await self._standings.allowed(principal, room_id, Action.DELETE)
         await self._rooms.remove(room_id)
         self._standings.forget(room_id, None)
         await self._watcher.room_removed(room_id)
 
     async def members(self, principal: Principal, room_id: str, after: str | None, limit: int) -> Sequence[Member]:
         """List members by username; for moderators and above."""
-        await self._allowed(principal, room_id, Action.MANAGE)
+        await self._standings.allowed(principal, room_id, Action.MANAGE)
         return await self._members.page(room_id, after, limit)
 
     async def put_member(self, principal: Principal, room_id: str, user_id: str, role: Role) -> Member:
@@ -98,7 +98,7 @@ class Directory:
     async def remove_member(self, principal: Principal, room_id: str, user_id: str) -> None:
         """End a membership; everybody may end their own."""
         if user_id == principal.user_id:
-            await self._allowed(principal, room_id, Action.READ)
+            await self._standings.allowed(principal, room_id, Action.READ)
         else:
             await self._may_set(principal, room_id, user_id, None)
         await self._members.remove(room_id, user_id)
@@ -107,14 +107,7 @@ class Directory:
     async def _may_set(self, principal: Principal, room_id: str, user_id: str, role: Role | None) -> None:
         current = await self._members.of(room_id, user_id)
         action = policy.action_to_set_role(current.role if current else None, role)
-        await self._allowed(principal, room_id, action)
-
-    async def _allowed(self, principal: Principal, room_id: str, action: Action) -> tuple[Room, Standing]:
-        standing = await self._standings.of(principal, room_id)
-        if standing.room is None or Action.READ not in standing.grants.actions:
-            raise NotFound
-        policy.require(action, standing.grants)
-        return standing.room, standing
+        await self._standings.allowed(principal, room_id, action)
 
     async def _tell(self, room_id: str, user_id: str | None) -> None:
         self._standings.forget(room_id, user_id)

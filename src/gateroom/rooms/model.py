@@ -1,5 +1,6 @@
 """What a room is: values only, no rules and no storage."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -86,10 +87,50 @@ class Member:
     since: float
 
 
+class Measure(StrEnum):
+    """What moderators take against a user, for a time or for good."""
+
+    BAN = "ban"  # may do nothing in the room, whatever else they are
+    MUTE = "mute"  # may read only
+
+
+@dataclass(frozen=True, slots=True)
+class Sanction:
+    """A measure in force. Times are seconds since the epoch; `until` None is for good."""
+
+    measure: Measure
+    room_id: str
+    user_id: str
+    username: str
+    since: float
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Restraints:
+    """Until when a user is banned from a room and muted in it: seconds since the epoch, 0 not at all, or infinity."""
+
+    banned_until: float = 0.0
+    muted_until: float = 0.0
+
+
+UNRESTRAINED = Restraints()
+
+
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What one principal may do in one room now, and why."""
+    """What one principal may do in one room, and why; from the moment `until` on `after` holds instead.
+
+    `measure` is the sanction that takes something away.
+    """
 
     role: Role | None
     actions: frozenset[Action]
-    because: str
+    because: tuple[str, ...]
+    measure: Measure | None = None
+    until: float = math.inf  # seconds since the epoch
+    after: "Grants | None" = None
+
+    def at(self, now: float) -> "Grants":
+        """Return what holds at this moment, not before these grants were judged."""
+        return self if now < self.until or self.after is None else self.after.at(now)

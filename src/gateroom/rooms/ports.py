@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateroom.rooms.model import NO_CAPS, Member, Role, Room, RoomCaps
+from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction
 
 
 class RoomStore(Protocol):
@@ -52,6 +52,24 @@ class MemberStore(Protocol):
         ...
 
 
+class SanctionStore(Protocol):
+    """Bans and mutes in force, each call its own transaction; one whose time is over is as good as none."""
+
+    async def of(self, room_id: str, user_id: str) -> Restraints: ...
+
+    async def put(self, room_id: str, user_id: str, measure: Measure, until: float | None) -> Sanction:
+        """Take the measure, or overwrite until when it holds. Raises `NotFound` when the room or the user is gone."""
+        ...
+
+    async def lift(self, room_id: str, user_id: str, measure: Measure) -> None:
+        """End the measure. Raises `NotFound` when there is none."""
+        ...
+
+    async def page(self, room_id: str, measure: Measure, after: str | None, limit: int) -> Sequence[Sanction]:
+        """Return up to `limit` of them in order of username after `after`."""
+        ...
+
+
 class Watcher(Protocol):
     """Is told, after each change was stored and before its caller is answered, so that live sockets follow it."""
 
@@ -61,4 +79,8 @@ class Watcher(Protocol):
 
     async def room_removed(self, room_id: str) -> None:
         """Let go of the room."""
+        ...
+
+    async def kicked(self, room_id: str, user_id: str) -> int:
+        """Put the user out of the room, who may come back; returns how many connections were in it."""
         ...

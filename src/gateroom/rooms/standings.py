@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from gateroom.auth.principal import Principal
 from gateroom.auth.recent import Recent
-from gateroom.errors import NotFound
+from gateroom.errors import Banned, NotFound
 from gateroom.rooms import policy
-from gateroom.rooms.model import Grants, Member, Room, RoomKind
-from gateroom.rooms.ports import MemberStore, RoomStore
+from gateroom.rooms.model import UNRESTRAINED, Action, Grants, Measure, Member, Restraints, Room, RoomKind
+from gateroom.rooms.ports import MemberStore, RoomStore, SanctionStore
 
-MEMORY_SIZE = 50_000  # rooms, and as many memberships
+MEMORY_SIZE = 50_000  # rooms, and as many places of users in them
 RECHECK = 30.0  # seconds after which a change made by another program is seen
 
 
@@ -23,18 +23,37 @@ class Standing:
     grants: Grants
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is stored of one user in one room."""
+
+    member: Member | None
+    restraints: Restraints
+
+
+_NO_PLACE = _Place(None, UNRESTRAINED)
+
+
 class Standings:
-    """Loads rooms and memberships, remembers them for a while, and judges by the policy."""
+    """Loads rooms, memberships and sanctions, remembers them for a while, and judges by the policy."""
 
     def __init__(
-        self, rooms: RoomStore, members: MemberStore, kinds: Mapping[str, RoomKind], now: Callable[[], float]
+        self,
+        rooms: RoomStore,
+        members: MemberStore,
+        sanctions: SanctionStore,
+        kinds: Mapping[str, RoomKind],
+        now: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
-        """`kinds` has at least "default"; `now` is in seconds of a monotonic clock."""
+        """`kinds` has at least "default"; `now` is seconds since the epoch, `monotonic` of a clock never set back."""
         self._room_store = rooms
         self._member_store = members
+        self._sanction_store = sanctions
         self._kinds = kinds
-        self._rooms: Recent[str, Room] = Recent(MEMORY_SIZE, RECHECK, now)
-        self._members: Recent[tuple[str, str], Member] = Recent(MEMORY_SIZE, RECHECK, now)
+        self._now = now
+        self._rooms: Recent[str, Room] = Recent(MEMORY_SIZE, RECHECK, monotonic)
+        self._places: Recent[tuple[str, str], _Place] = Recent(MEMORY_SIZE, RECHECK, monotonic)
         self.changes = 0  # rises with every `forget`, so that who waited for SQL sees that things have moved
 
     def kind(self, room: Room | None) -> RoomKind:
@@ -43,10 +62,10 @@ class Standings:
     def known(self, principal: Principal, room_id: str) -> Standing | None:
         """Judge from memory alone; None when something must be read first."""
         room = self._rooms.get(room_id)
-        member = self._members.get((room_id, principal.user_id))
-        if room is None or member is None:
+        place = self._places.get((room_id, principal.user_id))
+        if room is None or place is None:
             return None
-        return self._judge(room[0], member[0], principal)
+        return self._judge(room[0], place[0], principal)
 
     async def of(self, principal: Principal, room_id: str) -> Standing:
         """Judge by what holds now. Raises `Unavailable` when the store cannot be read."""
@@ -54,15 +73,27 @@ class Standings:
             changes = self.changes
             known_room = self._rooms.get(room_id)
             room = known_room or (await self._room_store.by_id(room_id),)
-            known_member = self._members.get((room_id, principal.user_id))
-            member = known_member or (await self._member_store.of(room_id, principal.user_id),)
+            known_place = self._places.get((room_id, principal.user_id))
+            place = known_place or (await self._place(room_id, principal.user_id),)
             if changes == self.changes:
                 # Only what was read just now: else a busy room would never be read again.
                 if known_room is None:
                     self._rooms.put(room_id, room[0])
-                if known_member is None:
-                    self._members.put((room_id, principal.user_id), member[0])
-                return self._judge(room[0], member[0], principal)
+                if known_place is None:
+                    self._places.put((room_id, principal.user_id), place[0])
+                return self._judge(room[0], place[0], principal)
+
+    async def allowed(self, principal: Principal, room_id: str, action: Action) -> tuple[Room, Standing]:
+        """Return the room and the standing of who may do `action` in it.
+
+        Raises `NotFound` where the room may not be read, as if there were none (security.md RA-2), `Banned` to whom it
+        could be but for that, and else what `policy.require` raises.
+        """
+        standing = await self.of(principal, room_id)
+        if standing.room is None or Action.READ not in standing.grants.actions:
+            raise Banned if standing.grants.measure is Measure.BAN else NotFound
+        policy.require(action, standing.grants)
+        return standing.room, standing
 
     async def kind_of(self, room_id: str) -> RoomKind:
         """Return the kind of a room. Raises `NotFound` when there is no such room."""
@@ -72,19 +103,25 @@ class Standings:
         return self.kind(room)
 
     def forget(self, room_id: str, user_id: str | None) -> None:
-        """Read the room, and the user's membership of it (None: everybody's), anew from now on."""
+        """Read the room, and the user's place in it (None: everybody's), anew from now on."""
         self.changes += 1
         self._rooms.forget(room_id)
         if user_id is None:
-            self._members.drop(lambda key: key[0] == room_id)
+            self._places.drop(lambda key: key[0] == room_id)
         else:
-            self._members.forget((room_id, user_id))
+            self._places.forget((room_id, user_id))
 
     def forget_user(self, user_id: str) -> None:
-        """Read all of the user's memberships anew from now on."""
+        """Read all of the user's places anew from now on."""
         self.changes += 1
-        self._members.drop(lambda key: key[1] == user_id)
+        self._places.drop(lambda key: key[1] == user_id)
 
-    def _judge(self, room: Room | None, member: Member | None, principal: Principal) -> Standing:
+    async def _place(self, room_id: str, user_id: str) -> _Place:
+        member = await self._member_store.of(room_id, user_id)
+        return _Place(member, await self._sanction_store.of(room_id, user_id))
+
+    def _judge(self, room: Room | None, place: _Place | None, principal: Principal) -> Standing:
+        place = place or _NO_PLACE
         kind = self.kind(room)
-        return Standing(room, kind, policy.grants(room, member, principal, kind.public_role))
+        granted = policy.grants(room, place.member, place.restraints, principal, kind.public_role, self._now())
+        return Standing(room, kind, granted)

@@ -108,7 +108,7 @@ class SqlMembers:
         without."""
 
         async def work(connection: AsyncConnection) -> Member:
-            username = await _lock(connection, room_id, user_id)
+            username = await lock_place(connection, room_id, user_id)
             now = await _current(connection, room_id, user_id)
             if now is None:
                 since = self._clock()
@@ -128,7 +128,7 @@ class SqlMembers:
 
     async def remove(self, room_id: str, user_id: str) -> None:
         async def work(connection: AsyncConnection) -> None:
-            await _lock(connection, room_id, user_id)
+            await lock_place(connection, room_id, user_id)
             now = await _current(connection, room_id, user_id)
             if now is None:
                 raise NotFound
@@ -157,8 +157,8 @@ async def _require_space(connection: AsyncConnection, room: Room, owner_id: str 
         raise LimitReached
 
 
-async def _lock(connection: AsyncConnection, room_id: str, user_id: str) -> str:
-    """Keep others from changing this room's members, and this account from being removed; return its username.
+async def lock_place(connection: AsyncConnection, room_id: str, user_id: str) -> str:
+    """Keep others from changing who is what in this room, and this account from being removed; return its username.
 
     In the order that all of storage keeps: users before rooms before members. Raises `NotFound` when one is gone.
     """

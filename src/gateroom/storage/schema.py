@@ -21,7 +21,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-from gateroom.rooms.model import Role, Visibility
+from gateroom.rooms.model import Measure, Role, Visibility
 
 metadata = MetaData(
     naming_convention={
@@ -86,6 +86,14 @@ class MemberColumns(TypedColumns):
     since: Named[float] = Column(Double)
 
 
+class SanctionColumns(TypedColumns):
+    room_id: Named[str] = Column(KEY, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Named[str] = Column(KEY, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    measure: Named[Measure] = Column(_word(Measure), primary_key=True)
+    since: Named[float] = Column(Double)
+    until: Named[float | None] = Column(Double)  # None: for good
+
+
 class StreamColumns(TypedColumns):
     topic: Named[str] = Column(KEY, primary_key=True)
     epoch: Named[str] = Column(KEY, unique=True)
@@ -128,6 +136,7 @@ members = Table(
     Index(None, "room_id", "role"),  # is there another owner
     Index(None, "user_id", "room_id", "role"),  # a user's rooms, and those owned
 )
+sanctions = Table("sanctions", metadata, SanctionColumns, Index(None, "user_id"))
 streams = Table(
     "streams",
     metadata,

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateroom.auth.ports import User
 from gateroom.errors import NotFound
 from gateroom.storage.database import Database
-from gateroom.storage.schema import members, passwords, rooms, users
+from gateroom.storage.schema import members, passwords, rooms, sanctions, users
 
 _USERS = select(
     users.c.id,
@@ -67,12 +67,14 @@ class SqlUsers:
     async def remove(self, user_id: str) -> None:
         async def work(connection: AsyncConnection) -> None:
             # Locked in the order that all of storage keeps, users before rooms before members: the cascade touches all
-            # three, and would deadlock with a change of membership otherwise.
+            # of them, and would deadlock with a change of membership otherwise.
             account = select(users.c.id).where(users.c.id == user_id).with_for_update()
             if await connection.scalar(account) is None:
                 raise NotFound
             joined = select(members.c.room_id).where(members.c.user_id == user_id)
-            touched = select(rooms.c.id).where(or_(rooms.c.created_by == user_id, rooms.c.id.in_(joined)))
+            sanctioned = select(sanctions.c.room_id).where(sanctions.c.user_id == user_id)
+            concerned = or_(rooms.c.created_by == user_id, rooms.c.id.in_(joined), rooms.c.id.in_(sanctioned))
+            touched = select(rooms.c.id).where(concerned)
             await connection.execute(touched.order_by(rooms.c.id).with_for_update())
             await connection.execute(delete(users).where(users.c.id == user_id))
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from gateroom.web.errors import add_handlers
 from gateroom.web.handover import HandoverMiddleware
 from gateroom.web.headers import SecurityHeadersMiddleware
-from gateroom.web.routes import auth, console, docs, metrics, rooms, sockets, users, wellknown
+from gateroom.web.routes import auth, console, docs, metrics, moderation, rooms, sockets, users, wellknown
 from gateroom.web.schemas import Problem
 
 DESCRIPTION = """A JWT-secured real-time API gateway: log in over REST, connect authorized WebSockets, route messages to
@@ -18,6 +18,7 @@ TAGS = [
     {"name": "auth", "description": "Logging in, and who one is then."},
     {"name": "users", "description": "Accounts, and what reaches their owners."},
     {"name": "rooms", "description": "Rooms, who belongs to them, and what was said there."},
+    {"name": "moderation", "description": "Who is shut out of a room, silenced, or put out."},
     {"name": "operations", "description": "Keys, health and metrics, for other programs."},
 ]
 
@@ -25,8 +26,8 @@ TAGS = [
 def add_to(app: FastAPI, *, whole: bool, with_console: bool) -> None:
     """Add everything that does not need a running gateway; `whole` for an application that is only Gateroom."""
     # The sockets first: routes are tried in order, and of all requests a handshake comes in storms.
-    for router in (sockets.router, auth.router, users.router, rooms.router, wellknown.router, metrics.router):
-        app.include_router(router)
+    for module in (sockets, auth, users, rooms, moderation, wellknown, metrics):
+        app.include_router(module.router)
     if with_console:
         app.include_router(console.router)
     if whole:

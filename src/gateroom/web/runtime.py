@@ -19,6 +19,7 @@ from gateroom.realtime.dispatch import Dispatch
 from gateroom.realtime.live import Live
 from gateroom.realtime.publisher import Publisher
 from gateroom.rooms.directory import Directory
+from gateroom.rooms.moderation import Moderation
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Runtime:
     csrf: Csrf
     registry: Registry
     directory: Directory
+    moderation: Moderation
     live: Live
     dispatch: Dispatch
     control: Control

@@ -1,9 +1,11 @@
 """The bodies of the HTTP API, as its OpenAPI page shows them."""
 
+import re
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from gateroom.names import ROOM_ID_PATTERN, USER_REFERENCE_PATTERN, USERNAME_PATTERN
 from gateroom.protocol.codec import check_json
@@ -11,10 +13,21 @@ from gateroom.rooms.model import Role, Visibility
 
 T = TypeVar("T")
 
+_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE)
+_LAST_YEAR = 9000  # what comes later may be no date at all where it is shown
+
 
 def _written(pattern: str) -> str:
     """Write a pattern as JSON Schema and pydantic's engine have it: there `$` is the very end (ECMA-262)."""
     return pattern.replace(r"\Z", "$")
+
+
+def _moment(value: object) -> datetime:
+    if isinstance(value, str) and _RFC3339.fullmatch(value):
+        moment = datetime.fromisoformat(value.upper())
+        if moment.year <= _LAST_YEAR:
+            return moment
+    raise ValueError("is not a date and time as RFC 3339 has it")
 
 
 Username = Annotated[str, StringConstraints(pattern=_written(USERNAME_PATTERN))]
@@ -24,6 +37,7 @@ UserReference = Annotated[
 RoomId = Annotated[str, Field(pattern=_written(ROOM_ID_PATTERN), examples=["lobby"])]
 ScopeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,40}(:[a-z0-9_.-]{1,40})?$")]
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")]
+Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Title = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -139,6 +153,26 @@ class MemberView(_Body):
     since: str
 
 
+class Sentence(_Body):
+    """For how long."""
+
+    until: Moment | None = Field(
+        None, description="When it ends (RFC 3339); left out: for good.", examples=["2027-01-01T00:00:00Z"]
+    )
+
+    @property
+    def seconds(self) -> float | None:
+        """The end in seconds since the epoch."""
+        return self.until.timestamp() if self.until else None
+
+
+class SanctionView(_Body):
+    id: str
+    username: str
+    since: str
+    until: str | None = Field(description="null: for good")
+
+
 class NewMessage(_Body):
     data: Any = Field(description="Any JSON.", examples=[{"text": "hello"}])
     key: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
@@ -214,6 +248,10 @@ class RoomPage(Listing[RoomView]):
 
 class MemberPage(Listing[MemberView]):
     """Members by username."""
+
+
+class SanctionPage(Listing[SanctionView]):
+    """Bans or mutes in force, by username."""
 
 
 class Health(_Body):

@@ -32,6 +32,9 @@ class Told:
         assert await self._stores.rooms.by_id(room_id) is None
         self.removals.append(room_id)
 
+    async def kicked(self, room_id: str, user_id: str) -> int:
+        raise AssertionError("the directory kicks nobody")
+
 
 class House:
     """A directory, and somebody in each role in the private room `desk`; eve is a stranger."""
@@ -39,7 +42,14 @@ class House:
     def __init__(self, caps: RoomCaps = NO_CAPS) -> None:
         self.stores = in_memory()
         self.told = Told(self.stores)
-        self.standings = Standings(self.stores.rooms, self.stores.members, KINDS, self.stores.clock)
+        self.standings = Standings(
+            self.stores.rooms,
+            self.stores.members,
+            self.stores.sanctions,
+            KINDS,
+            self.stores.clock,
+            self.stores.clock,
+        )
         self.directory = Directory(
             self.stores.rooms, self.stores.members, self.standings, KINDS, caps, self.told, self.stores.clock
         )

@@ -8,7 +8,7 @@ from gateroom.auth.principal import Principal
 from gateroom.errors import NotFound, Unavailable
 from gateroom.rooms.model import Action, Role, Visibility
 from gateroom.rooms.standings import RECHECK, Standing, Standings
-from support.gates import Gate, GatedMembers, GatedRooms
+from support.gates import Gate, GatedMembers, GatedRooms, GatedSanctions
 from support.live import KINDS, settle
 from support.stores import a_room, a_user, in_memory
 
@@ -20,7 +20,8 @@ class Desk:
         self.stores = in_memory()
         self.gate = Gate()
         rooms, members = GatedRooms(self.stores.rooms, self.gate), GatedMembers(self.stores.members, self.gate)
-        self.standings = Standings(rooms, members, KINDS, self.stores.clock)
+        sanctions = GatedSanctions(self.stores.sanctions, self.gate)
+        self.standings = Standings(rooms, members, sanctions, KINDS, self.stores.clock, self.stores.clock)
 
     async def fill(self) -> None:
         for name in ("ada", "bob"):
@@ -67,7 +68,7 @@ async def test_what_is_known_of_a_room_serves_the_next_one_too(desk: Desk) -> No
     await desk.of("ada")
     passages = desk.gate.passages
     await desk.of("bob")
-    assert desk.gate.passages == passages + 1  # the membership alone
+    assert desk.gate.passages == passages + 2  # membership and sanctions alone
 
 
 async def test_a_scope_is_judged_by_who_asks_now(desk: Desk) -> None:

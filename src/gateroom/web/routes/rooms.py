@@ -42,8 +42,8 @@ router = APIRouter(
 )
 
 PAGE_BYTES = 256 * 1024
-_READING = (*UNAUTHENTICATED, "forbidden", "not_found", "invalid_command")
-_WRITING = (*CHANGING, "forbidden", "not_found")
+_READING = (*UNAUTHENTICATED, "forbidden", "banned", "not_found", "invalid_command")
+_WRITING = (*CHANGING, "forbidden", "banned", "not_found")
 
 
 @router.post(
@@ -115,7 +115,9 @@ async def remove_member(
     await runtime.directory.remove_member(principal, room, found)
 
 
-@router.post("/{room}/messages", status_code=201, summary="Publish", responses=problems(*_WRITING, "rate_limited"))
+@router.post(
+    "/{room}/messages", status_code=201, summary="Publish", responses=problems(*_WRITING, "muted", "rate_limited")
+)
 async def publish(room: RoomId, body: NewMessage, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Published:
     """Publish to a room without being connected."""
     standing = await _standing(runtime, principal, room)
@@ -157,11 +159,7 @@ async def presence(room: RoomId, principal: CurrentPrincipal, runtime: CurrentRu
 
 
 async def _standing(runtime: Runtime, principal: Principal, room: str) -> Standing:
-    """Judge the caller in the room. Raises `NotFound` for a room that one may not read."""
-    standing = await runtime.directory.standing(principal, room)
-    if Action.READ not in standing.grants.actions:
-        raise NotFound
-    return standing
+    return (await runtime.live.standings.allowed(principal, room, Action.READ))[1]
 
 
 async def _member_to_change(runtime: Runtime, principal: Principal, room: str, user: str) -> str:

@@ -11,6 +11,7 @@ from gateroom.realtime.live import Live
 from gateroom.realtime.multiplexed import MultiplexedSession
 from gateroom.realtime.single import InboxSession, RoomSession
 from gateroom.realtime.topics import user_topic
+from gateroom.rooms import policy
 from gateroom.rooms.model import Action
 from gateroom.rooms.standings import Standing
 from gateroom.web.deps import Guest, SocketGuest, refuse
@@ -29,8 +30,7 @@ async def readable_room(websocket: WebSocket, room: str, guest: SocketGuest) -> 
         if not _ROOM_ID.match(room):
             raise Forbidden
         standing = await runtime.directory.standing(guest.principal, room)
-        if Action.READ not in standing.grants.actions:
-            raise Forbidden
+        policy.require(Action.READ, standing.grants)
     except GateroomError as error:
         raise refuse(error, websocket, runtime) from None
     return standing
