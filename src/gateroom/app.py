@@ -50,7 +50,7 @@ from gateroom.storage.sanctions import SqlSanctions
 from gateroom.storage.streams import SqlStreams
 from gateroom.storage.users import SqlUsers
 from gateroom.version import __version__
-from gateroom.web.api import add_to
+from gateroom.web.api import Edge, add_to
 from gateroom.web.metrics import registry_of
 from gateroom.web.runtime import Runtime, WebOptions
 
@@ -152,7 +152,7 @@ class Gateroom:
 
     def install(self, app: FastAPI, *, whole: bool = False) -> None:
         """Add routes, sockets and lifespan to `app`; with `whole`, also speak for it where the framework refuses."""
-        add_to(app, whole=whole, with_console=self.settings.console.enabled)
+        add_to(app, _edge(self.settings), whole=whole)
         inner = app.router.lifespan_context
 
         @asynccontextmanager
@@ -298,6 +298,15 @@ def _limits(settings: Settings) -> Limits:
         max_connection_age=realtime.max_connection_age,
         max_violations=realtime.max_violations,
         expiry_notice=realtime.expiry_notice,
+    )
+
+
+def _edge(settings: Settings) -> Edge:
+    return Edge(
+        console=settings.console.enabled,
+        trusted_proxies=settings.server.trusted_proxies,
+        proxy_headers=settings.server.proxy_headers,
+        allowed_origins=settings.auth.allowed_origins,
     )
 
 

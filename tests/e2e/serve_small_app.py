@@ -93,7 +93,6 @@ if __name__ == "__main__":
             host=OPTIONS.get("host", "127.0.0.1"),
             port=OPTIONS.get("port", 0),
             profile=ServerProfile(shutdown_grace=OPTIONS.get("grace", 5)),
-            trusted_proxies=OPTIONS.get("trusted_proxies", []),
             on_started=lambda address: say(f"ready on {address}"),
         )
     except ServeError as problem:

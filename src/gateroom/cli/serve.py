@@ -38,7 +38,6 @@ def serve(
             host=settings.server.host,
             port=settings.server.port,
             profile=gateroom.profile(),
-            trusted_proxies=settings.server.trusted_proxies,
             on_started=lambda address: _greet(settings, address, born),
         )
     )

@@ -127,7 +127,7 @@ class FrameProtocol(PlainSocket):
         else:
             path = quote(self.scope["path"])
             self.logger.info('%s - "WebSocket %s" %d', get_client_addr(self.scope), path, error.handshake_status)
-            self.answer(Problem.of(error))
+            self.answer(Problem.of(error, over_tls=self.scope["scheme"] == "wss"))
 
     def _unread(self) -> list[str | None]:
         """Take the messages that came since the accept, None for a binary one."""

@@ -141,7 +141,7 @@ class PlainSocket(WebSocketsSansIOProtocol):
         """End a socket whose peer broke the protocol: the parser has the close frame ready."""
         if not self.close_sent:
             code = int(self.conn.close_sent.code) if self.conn.close_sent else CloseCode.ABNORMAL_CLOSURE
-            note("socket_broke_protocol", code=code, peer=self.client)
+            note("socket_broke_protocol", code=code, peer=self.scope["client"])  # as trusted proxies tell it
             self._begin_end(code)
             self.disconnected = True
         if self.transport.can_write_eof() and not self.transport.is_closing():
@@ -151,12 +151,12 @@ class PlainSocket(WebSocketsSansIOProtocol):
         """End a socket that no longer answers pings."""
         self.pong_timer = None
         if not self.close_sent and not self.transport.is_closing():
-            note("ping_timeout", peer=self.client)
+            note("ping_timeout", peer=self.scope["client"])
             self.end(PingTimeout.close_code, PingTimeout.code)
             self.disconnected = True
 
     def _stalled(self) -> None:
-        note("slow_consumer", peer=self.client)
+        note("slow_consumer", peer=self.scope["client"])
         drop(self.transport)
 
     # How it ends

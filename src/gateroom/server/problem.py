@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from gateroom.errors import BY_CODE, ProtocolViolation, Refusal, TooLarge
+from gateroom.names import SECURITY_HEADERS, STRICT_TRANSPORT
 
 _HEADERS = (
     (b"content-type", b"application/problem+json"),
     (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"referrer-policy", b"no-referrer"),
+    *((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()),
     (b"connection", b"close"),
 )
+_STRICT_TRANSPORT = (STRICT_TRANSPORT[0].lower().encode(), STRICT_TRANSPORT[1].encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,10 @@ class Problem:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @classmethod
-    def of(cls, refusal: type[Refusal], detail: str | None = None) -> "Problem":
+    def of(cls, refusal: type[Refusal], detail: str | None = None, *, over_tls: bool = False) -> "Problem":
         """Say a refusal as a handshake is answered."""
-        return cls(refusal.handshake_status, refusal.code, detail or refusal.sentence, refusal.retry_after)
+        headers = (_STRICT_TRANSPORT,) if over_tls else ()
+        return cls(refusal.handshake_status, refusal.code, detail or refusal.sentence, refusal.retry_after, headers)
 
     def response(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         """Make the whole HTTP/1.1 response; `headers` are those that the server puts on everything."""

@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -33,7 +33,6 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     profile: ServerProfile = DEFAULT,
-    trusted_proxies: Sequence[str] = (),
     factory: bool = False,
     log_config: dict[str, Any] | None = None,
     log_level: str | int | None = None,
@@ -42,9 +41,9 @@ def serve(
 ) -> int:
     """Serve the ASGI application, or what the factory makes, until a signal; return the exit status.
 
-    `trusted_proxies` are the addresses and networks whose `X-Forwarded-*` headers count. `on_started` is called with
-    the real address (`http://127.0.0.1:8000`) once it is listened on. SIGTERM and SIGINT end with status 0 within
-    `profile.shutdown_grace`, a second one at once with 1. Raises `ServeError` when it cannot start.
+    `on_started` is called with the real address (`http://127.0.0.1:8000`) once it is listened on. SIGTERM and SIGINT
+    end with status 0 within `profile.shutdown_grace`, a second one at once with 1. Raises `ServeError` when it cannot
+    start.
     """
     _raise_file_limit()
     listener = _listen(host, port)
@@ -58,8 +57,7 @@ def serve(
         loop="auto",
         lifespan="on",
         workers=1,
-        proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=list(trusted_proxies),
+        proxy_headers=False,  # uvicorn would believe any program on this machine; `web.proxies` has it
         server_header=False,
         log_config=log_config,
         log_level=log_level,

@@ -63,6 +63,7 @@ class ServerSettings(_Section):
     data_dir: Directory = Path("var")
     public_url: OrNone[Origin] = None
     trusted_proxies: Items[Network] = ()
+    proxy_headers: Literal["x-forwarded", "forwarded"] = "x-forwarded"  # the kind that these proxies write
     shutdown_grace: Annotated[Seconds, Field(gt=0)] = 10
 
 

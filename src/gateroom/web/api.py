@@ -1,12 +1,16 @@
 """Puts Gateroom on a FastAPI application: routes, socket handover, error translation."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
 
+from gateroom.web.cors import ForeignPagesMiddleware
 from gateroom.web.errors import add_handlers
 from gateroom.web.handover import HandoverMiddleware
 from gateroom.web.headers import SecurityHeadersMiddleware
+from gateroom.web.proxies import Style, TrustedProxiesMiddleware
 from gateroom.web.routes import auth, console, docs, metrics, moderation, rooms, sockets, users, wellknown
 from gateroom.web.schemas import Problem
 
@@ -23,18 +27,32 @@ TAGS = [
 ]
 
 
-def add_to(app: FastAPI, *, whole: bool, with_console: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What an operator chose about the application as a whole."""
+
+    console: bool = True
+    trusted_proxies: Sequence[str] = ()
+    proxy_headers: Style = "x-forwarded"
+    allowed_origins: Collection[str] = ()  # whose pages may read answers
+
+
+def add_to(app: FastAPI, edge: Edge, *, whole: bool) -> None:
     """Add everything that does not need a running gateway; `whole` for an application that is only Gateroom."""
     # The sockets first: routes are tried in order, and of all requests a handshake comes in storms.
     for module in (sockets, auth, users, rooms, moderation, wellknown, metrics):
         app.include_router(module.router)
-    if with_console:
+    if edge.console:
         app.include_router(console.router)
     if whole:
         app.description, app.openapi_tags = DESCRIPTION, TAGS
         app.include_router(docs.router)
+        if edge.allowed_origins:
+            app.add_middleware(ForeignPagesMiddleware, edge.allowed_origins)
         app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(HandoverMiddleware)
+    if edge.trusted_proxies:  # the outermost, since all others go by client and scheme
+        app.add_middleware(TrustedProxiesMiddleware, edge.trusted_proxies, edge.proxy_headers)
     add_handlers(app, whole=whole)
     _describe_problems(app)
 

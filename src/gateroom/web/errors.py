@@ -20,7 +20,7 @@ from gateroom.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from gateroom.web.headers import SECURITY_HEADERS
+from gateroom.names import SECURITY_HEADERS
 
 _log = structlog.get_logger("gateroom.web")
 

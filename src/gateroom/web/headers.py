@@ -3,13 +3,7 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-_HSTS = "max-age=31536000"  # a year (RFC 6797 section 6.1)
+from gateroom.names import SECURITY_HEADERS, STRICT_TRANSPORT
 
 
 class SecurityHeadersMiddleware:
@@ -29,7 +23,7 @@ class SecurityHeadersMiddleware:
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
                 if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", _HSTS)
+                    headers.setdefault(*STRICT_TRANSPORT)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -11,6 +11,8 @@ from gateroom.web.deps import CurrentRuntime
 from gateroom.web.routes import operation_id, problems
 from gateroom.web.strict import StrictRoute
 
+_FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "via"})
+
 router = APIRouter(tags=["operations"], route_class=StrictRoute, generate_unique_id_function=operation_id)
 
 
@@ -30,6 +32,9 @@ async def metrics(request: Request, runtime: CurrentRuntime) -> Response:
 
 
 def _is_local(request: Request) -> bool:
+    # A proxy on this machine speaks for others, trusted or not.
+    if not _FORWARDED.isdisjoint(request.headers.keys()):
+        return False
     try:
         return ip_address(request.client.host if request.client else "").is_loopback
     except ValueError:
