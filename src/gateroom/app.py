@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from gateroom.auth.accounts import Accounts
+from gateroom.auth.alive import Alive
 from gateroom.auth.csrf import Csrf
 from gateroom.auth.key_files import KeyDirectory, ring_of
 from gateroom.auth.key_watch import KeyWatch
@@ -20,6 +21,7 @@ from gateroom.auth.login import Login
 from gateroom.auth.passwords import Passwords
 from gateroom.auth.people import People
 from gateroom.auth.registry import Registry
+from gateroom.auth.sessions import Sessions, Terms
 from gateroom.auth.tokens import AccessTokens
 from gateroom.broker.local import LocalBroker
 from gateroom.errors import InvalidCommand
@@ -47,6 +49,7 @@ from gateroom.storage.database import open_database
 from gateroom.storage.migrate import upgrade
 from gateroom.storage.rooms import SqlMembers, SqlRooms
 from gateroom.storage.sanctions import SqlSanctions
+from gateroom.storage.sessions import SqlRevocations, SqlSessions
 from gateroom.storage.streams import SqlStreams
 from gateroom.storage.users import SqlUsers
 from gateroom.version import __version__
@@ -64,6 +67,8 @@ class Stores:
     """The opened database as the core sees it, and the accounts in it."""
 
     users: SqlUsers
+    sessions: SqlSessions
+    revocations: SqlRevocations
     rooms: SqlRooms
     members: SqlMembers
     sanctions: SqlSanctions
@@ -86,6 +91,8 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         await upgrade(database)
         yield Stores(
             users,
+            SqlSessions(database),
+            SqlRevocations(database),
             SqlRooms(database),
             SqlMembers(database, time.time),
             SqlSanctions(database, time.time),
@@ -113,6 +120,10 @@ def load_keys(settings: Settings) -> KeyRing:
 
 def access_tokens(settings: Settings, ring: KeyRing) -> AccessTokens:
     return AccessTokens(ring, settings.issuer, settings.auth.audience, settings.auth.access_ttl, time.time)
+
+
+def session_terms(settings: Settings) -> Terms:
+    return Terms(idle=settings.auth.refresh_ttl, whole=settings.auth.session_max_age)
 
 
 def room_kinds(settings: Settings) -> Mapping[str, RoomKind]:
@@ -229,7 +240,9 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
     directory = key_directory(settings)
     ring = ring_of(directory.keys())
     tokens = access_tokens(settings, ring)
-    accounts = Accounts(stores.users, time.monotonic)
+    alive = Alive(stores.sessions, stores.revocations, time.time, time.monotonic)
+    await alive.load()
+    accounts = Accounts(stores.users, alive, time.monotonic)
     people = People(stores.users, accounts, time.monotonic)
     kinds = room_kinds(settings)
     standings = Standings(stores.rooms, stores.members, stores.sanctions, kinds, time.time, time.monotonic)
@@ -239,7 +252,7 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
     broker = LocalBroker(hub.deliver, partial(tick.wake, _BROKER), time.monotonic, stores.streams)
     tick.stages(broker.step, hub.flush)
     door = Door(limits, time.monotonic)
-    live = Live(hub, broker, people, standings, limits, door, counts, time.time, time.monotonic, INBOX)
+    live = Live(hub, broker, accounts, people, standings, limits, door, counts, time.time, time.monotonic, INBOX)
     control = Control(live)
     runtime = Runtime(
         options=_options(settings),
@@ -247,7 +260,11 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
         tokens=tokens,
         accounts=accounts,
         people=people,
-        login=Login(stores.users, stores.users, stores.passwords, tokens),
+        login=Login(stores.users, stores.users, stores.passwords),
+        sessions=Sessions(
+            stores.sessions, stores.revocations, tokens, accounts, alive, control, session_terms(settings), time.time
+        ),
+        devices=stores.sessions,
         csrf=Csrf(ring),
         registry=stores.registry,
         directory=Directory(
@@ -278,6 +295,7 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
             await broker.close()
             hub.flush()
             await accounts.close()
+            await alive.close()
 
 
 def _limits(settings: Settings) -> Limits:

@@ -4,6 +4,7 @@
 end a socket: before accept it is `handshake_status`, afterwards `close_code` (RFC 6455 section 7.4.1).
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -95,6 +96,14 @@ class Forbidden(Refusal):
     code, status, sentence = "forbidden", 403, "This is not allowed."
 
 
+class InsufficientScope(Forbidden):
+    """The token lacks one of `scopes`, which RFC 6750 section 3.1 has named in the answer."""
+
+    def __init__(self, scopes: Iterable[str]) -> None:
+        self.scopes = frozenset(scopes)
+        super().__init__()
+
+
 class Banned(Refusal):
     code, status, sentence = "banned", 403, "You are banned from this room."
 
@@ -132,6 +141,12 @@ class RoomClosed(Refusal):
 
 class InvalidCommand(GateroomError):
     code, status, sentence = "invalid_command", 422, "The request is not understood."
+
+
+class InvalidScope(InvalidCommand):
+    """More was asked for than was granted (RFC 6749 section 6)."""
+
+    sentence = "This is more than the session was granted."
 
 
 class MalformedRequest(InvalidCommand):

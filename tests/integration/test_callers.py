@@ -11,7 +11,7 @@ from jwt import PyJWK, PyJWS
 from gateroom.auth.key_files import load_or_create
 from support.attacks import Attack, attacks
 from support.in_process import InProcess, running_in_process
-from support.operations import Operation, guarded, operations
+from support.operations import PUBLIC, Operation, guarded, operations
 from support.tokens import claims_of, forge
 
 
@@ -63,7 +63,7 @@ def test_nobody_calls_with_garbage(gateway: InProcess, operation: Operation) -> 
 
 def test_only_logins_keys_and_health_are_for_anyone(gateway: InProcess) -> None:
     for operation in operations():
-        if operation not in guarded():
+        if operation.path in PUBLIC:
             answer = gateway.client.request(operation.method, operation.concrete)
             assert answer.status_code in (200, 400, 422), operation
 

@@ -133,7 +133,7 @@ def test_the_public_address_is_the_own_origin_behind_a_proxy(tmp_path: Path) -> 
         body = {"username": "admin", "password": ADMIN_PASSWORD, "cookie": True}
         answer = gateway.client.post("/auth/login", json=body, headers={"Origin": public})
         assert answer.status_code == 200
-        token = answer.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+        token = answer.headers.get_list("Set-Cookie")[0].partition("=")[2].partition(";")[0]
         headers = {"Cookie": f"__Host-gateroom_access={token}", "X-CSRF-Token": answer.json()["csrf_token"]}
         path, change = "/api/rooms/lobby", {"title": "Lobby"}
         allowed = gateway.client.patch(path, json=change, headers={**headers, "Origin": public})

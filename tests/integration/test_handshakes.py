@@ -101,7 +101,7 @@ def test_a_browser_uses_its_cookie_by_itself(tmp_path: Path) -> None:
     with TestClient(create_app(settings_for(tmp_path)), base_url="https://chat.example.org") as browser:
         body = {"username": "admin", "password": "a password for tests only", "cookie": True}
         assert browser.post("/auth/login", json=body).status_code == 200
-        assert list(browser.cookies) == ["__Host-gateroom_access"]
+        assert list(browser.cookies) == ["__Host-gateroom_access", "__Secure-gateroom_refresh"]
         url, headers = "wss://chat.example.org/ws", {"Origin": "https://chat.example.org"}
         with browser.websocket_connect(url, headers=headers) as session:
             assert Peer(session).event("welcome")["user"]["name"] == "admin"

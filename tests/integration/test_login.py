@@ -25,17 +25,20 @@ def log_in_by_cookie(gateway: InProcess, origin: str = "http://127.0.0.1", **hea
     return gateway.client.post(f"{origin}/auth/login", json=BY_COOKIE, headers={"Host": host, **headers})
 
 
-def cookie_of(answer: httpx.Response) -> tuple[str, dict[str, str | bool]]:
-    """Return the name of the one cookie that is set, and its attributes that are."""
-    (line,) = answer.headers.get_list("Set-Cookie")
-    ((name, morsel),) = SimpleCookie(line).items()
-    return name, {attribute: value for attribute, value in morsel.items() if value}
+def cookies_of(answer: httpx.Response) -> dict[str, dict[str, str | bool]]:
+    """Return the attributes of the cookies that are set, by name."""
+    jars = [SimpleCookie(line) for line in answer.headers.get_list("Set-Cookie")]
+    return {
+        name: {attribute: value for attribute, value in morsel.items() if value}
+        for jar in jars
+        for name, morsel in jar.items()
+    }
 
 
 def test_a_token_comes_in_the_body(gateway: InProcess) -> None:
     answer = gateway.client.post("/auth/login", json=RIGHT)
     body = answer.json()
-    assert set(body) == {"access_token", "token_type", "expires_in", "scope"}
+    assert set(body) == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
     assert (body["token_type"], body["expires_in"]) == ("bearer", 900)
     assert "Set-Cookie" not in answer.headers
     assert answer.headers["Cache-Control"] == "no-store"
@@ -54,9 +57,10 @@ def test_with_a_cookie_the_body_has_no_token(gateway: InProcess) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8000", "localhost:8000", "[::1]:8000"])
 def test_on_loopback_http_the_cookie_has_no_prefix_and_no_secure_flag(gateway: InProcess, host: str) -> None:
-    name, attributes = cookie_of(log_in_by_cookie(gateway, f"http://{host}"))
-    assert name == "gateroom_access"
-    assert attributes == {"path": "/", "httponly": True, "samesite": "lax", "max-age": "900"}
+    assert cookies_of(log_in_by_cookie(gateway, f"http://{host}")) == {
+        "gateroom_access": {"path": "/", "httponly": True, "samesite": "lax", "max-age": "900"},
+        "gateroom_refresh": {"path": "/auth", "httponly": True, "samesite": "strict", "max-age": str(30 * 86400)},
+    }
 
 
 @pytest.mark.parametrize(
@@ -71,20 +75,36 @@ def test_on_loopback_http_the_cookie_has_no_prefix_and_no_secure_flag(gateway: I
     ],
 )
 def test_elsewhere_the_cookie_is_bound_to_the_host_and_to_https(gateway: InProcess, origin: str) -> None:
-    name, attributes = cookie_of(log_in_by_cookie(gateway, origin))
-    assert name == "__Host-gateroom_access"
-    assert attributes == {"path": "/", "httponly": True, "samesite": "lax", "max-age": "900", "secure": True}
+    month = str(30 * 86400)
+    assert cookies_of(log_in_by_cookie(gateway, origin)) == {
+        "__Host-gateroom_access": {
+            "path": "/",
+            "httponly": True,
+            "samesite": "lax",
+            "max-age": "900",
+            "secure": True,
+        },
+        "__Secure-gateroom_refresh": {
+            "path": "/auth",
+            "httponly": True,
+            "samesite": "strict",
+            "max-age": month,
+            "secure": True,
+        },
+    }
 
 
 def test_a_cookie_fits_into_a_browser(gateway: InProcess) -> None:
-    (line,) = log_in_by_cookie(gateway).headers.get_list("Set-Cookie")
-    assert len(line) < 4096
+    lines = log_in_by_cookie(gateway).headers.get_list("Set-Cookie")
+    assert len(lines) == 2
+    assert all(len(line) < 4096 for line in lines)
 
 
 def test_the_secure_flag_can_be_forced(tmp_path: Path) -> None:
     with running_in_process(tmp_path, auth={"cookie_secure": "on"}) as gateway:
-        name, attributes = cookie_of(log_in_by_cookie(gateway))
-        assert (name, attributes["secure"]) == ("__Host-gateroom_access", True)
+        cookies = cookies_of(log_in_by_cookie(gateway))
+        assert set(cookies) == {"__Host-gateroom_access", "__Secure-gateroom_refresh"}
+        assert all(attributes["secure"] for attributes in cookies.values())
 
 
 def test_a_browser_is_logged_in_by_its_cookie(gateway: InProcess) -> None:

@@ -36,7 +36,7 @@ def test_a_password_is_exchanged_for_a_token_that_works(gateway: InProcess) -> N
     answer = ask(gateway, **RIGHT)
     body = answer.json()
     assert answer.status_code == 200
-    assert set(body) == {"access_token", "token_type", "expires_in", "scope"}
+    assert set(body) == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
     assert (body["token_type"], body["expires_in"]) == ("bearer", 900)
     assert "users:admin" in body["scope"].split(" ")
     me = gateway.client.get("/auth/me", headers={"Authorization": f"Bearer {body['access_token']}"})

@@ -170,7 +170,7 @@ def test_a_disabled_account_is_out_until_it_is_enabled(gateway: InProcess) -> No
     assert gateway.get("/auth/me", user).json()["code"] == "user_disabled"
     assert gateway.client.post("/auth/login", json=login).status_code == 401
     assert gateway.patch(path, gateway.admin, {"disabled": False}).json()["disabled"] is False
-    assert gateway.get("/auth/me", user).status_code == 200
+    assert gateway.get("/auth/me", user).json()["code"] == "session_revoked"
     assert gateway.client.post("/auth/login", json=login).status_code == 200
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from gateroom.auth.ports import User, UserStore
+from gateroom.auth.ports import AuthSession, SessionStore, User, UserStore
 from gateroom.realtime.ports import Broker, Done, Page, Position, Record, Retention
 from gateroom.rooms.model import Member, Restraints, Role, Room
 from gateroom.rooms.ports import MemberStore, RoomStore, SanctionStore
@@ -48,6 +48,25 @@ class GatedUsers:
 
     async def by_name(self, username: str) -> User | None:
         found = await self._users.by_name(username)
+        await self._gate.passage()
+        return found
+
+
+class GatedSessions:
+    """A `SessionStore` in the same way."""
+
+    def __init__(self, sessions: SessionStore, gate: Gate) -> None:
+        self._sessions = sessions
+        self._gate = gate
+        self.add, self.rotate, self.end, self.by_family = (
+            sessions.add,
+            sessions.rotate,
+            sessions.end,
+            sessions.by_family,
+        )
+
+    async def by_id(self, session_id: str) -> AuthSession | None:
+        found = await self._sessions.by_id(session_id)
         await self._gate.passage()
         return found
 

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any, Literal, cast
 
 from gateroom.auth.accounts import Accounts
+from gateroom.auth.alive import Alive
 from gateroom.auth.people import People
-from gateroom.auth.ports import User
+from gateroom.auth.ports import Link, User
 from gateroom.auth.principal import ALL_SCOPES, Principal, Scope
 from gateroom.broker.local import LocalBroker
 from gateroom.realtime.control import Control
@@ -33,9 +34,9 @@ from gateroom.rooms.directory import Directory
 from gateroom.rooms.model import NO_CAPS, Action, Durability, Measure, Role, Room, RoomKind, Visibility
 from gateroom.rooms.moderation import Moderation
 from gateroom.rooms.standings import Standings
-from support.gates import Gate, GatedBroker, GatedMembers, GatedRooms, GatedSanctions, GatedUsers
+from support.gates import Gate, GatedBroker, GatedMembers, GatedRooms, GatedSanctions, GatedSessions, GatedUsers
 from support.sinks import Closed, RecordingSink
-from support.stores import a_user, in_memory
+from support.stores import a_session, a_user, in_memory
 from support.streams import InMemoryStreamLog
 
 USUAL_SCOPES = frozenset({Scope.USERS_SEND, Scope.ROOMS_CREATE})
@@ -162,7 +163,9 @@ class LiveWorld:
         self.sql, self.reading = Gate(), Gate()  # in front of the stores, and of history
         users = GatedUsers(self.stores.users, self.sql)
         rooms, members = GatedRooms(self.stores.rooms, self.sql), GatedMembers(self.stores.members, self.sql)
-        self.accounts = Accounts(users, self.clock)
+        sessions = GatedSessions(self.stores.sessions, self.sql)
+        self.alive = Alive(sessions, self.stores.revocations, self.clock, self.clock)
+        self.accounts = Accounts(users, self.alive, self.clock)
         self.people = People(users, self.accounts, self.clock)
         sanctions = GatedSanctions(self.stores.sanctions, self.sql)
         self.standings = Standings(rooms, members, sanctions, kinds, self.clock, self.clock)
@@ -177,6 +180,7 @@ class LiveWorld:
         self.live = Live(
             self.hub,
             self.broker,
+            self.accounts,
             self.people,
             self.standings,
             self.limits,
@@ -199,7 +203,12 @@ class LiveWorld:
         if user is None:
             user = a_user(name, scopes=USUAL_SCOPES | frozenset(scopes))
             await self.stores.users.add(user, "no hash")
-        return Principal(user.id, name, user.roles, user.scopes, f"s-{name}", f"t-{name}", self.clock() + expires_in)
+        session = a_session(f"s-{name}", user.id)
+        if await self.stores.sessions.by_id(session.id) is None:
+            await self.stores.sessions.add(session, Link(session.id.encode(), b""))
+            self.alive.begun(session)
+        now = self.clock()
+        return Principal(user.id, name, user.roles, user.scopes, session.id, f"t-{name}", now + expires_in, now)
 
     async def room(
         self, room_id: str, kind: str = "default", visibility: Visibility = Visibility.PRIVATE, **roles: str

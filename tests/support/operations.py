@@ -6,7 +6,19 @@ from typing import Any
 
 from gateroom import create_app
 
-PUBLIC = frozenset({"/auth/token", "/auth/login", "/.well-known/jwks.json", "/healthz", "/readyz", "/metrics"})
+PUBLIC = frozenset(
+    {
+        "/auth/token",
+        "/auth/login",
+        "/auth/revoke",
+        "/.well-known/jwks.json",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
+)
+# What asks for a credential in a way of its own: a refresh token, or by OAuth's words.
+APART = frozenset({"/auth/refresh", "/auth/introspect"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +32,7 @@ class Operation:
     @property
     def concrete(self) -> str:
         """The path for the room and the user that every fresh installation has."""
-        return self.path.format(room="lobby", user="@admin")
+        return self.path.format(room="lobby", user="@admin", session="-")
 
     @property
     def takes_body(self) -> bool:
@@ -46,5 +58,5 @@ def operations() -> tuple[Operation, ...]:
 
 
 def guarded() -> list[Operation]:
-    """Return the operations that need a credential."""
-    return [operation for operation in operations() if operation.path not in PUBLIC]
+    """Return the operations that need an access token, and say so in a problem document."""
+    return [operation for operation in operations() if operation.path not in PUBLIC | APART]

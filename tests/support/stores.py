@@ -1,11 +1,21 @@
 """The stores for tests: in memory, complete and held to the same conformance suites as the SQL ones; and these."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateroom.auth.ports import Clock, PasswordStore, User, UserPages, UserStore
+from gateroom.auth.ports import (
+    AuthSession,
+    Clock,
+    PasswordStore,
+    RevocationStore,
+    SessionPages,
+    SessionStore,
+    User,
+    UserPages,
+    UserStore,
+)
 from gateroom.errors import Conflict, LimitReached, NotFound
 from gateroom.realtime.ports import StreamLog
 from gateroom.realtime.topics import room_topic, user_topic
@@ -14,9 +24,11 @@ from gateroom.rooms.ports import MemberStore, RoomStore, SanctionStore
 from gateroom.storage.database import Database
 from gateroom.storage.rooms import SqlMembers, SqlRooms
 from gateroom.storage.sanctions import SqlSanctions
+from gateroom.storage.sessions import SqlRevocations, SqlSessions
 from gateroom.storage.streams import SqlStreams
 from gateroom.storage.users import SqlUsers
 from support.clock import FrozenClock
+from support.sessions import InMemoryRevocations, InMemorySessions
 from support.streams import InMemoryStreamLog
 
 
@@ -26,6 +38,7 @@ class InMemoryUsers:
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
         self._hashes: dict[str, str] = {}
+        self.sessions = InMemorySessions(self._users)
         self.on_remove: list[Callable[[str], None]] = []  # told the id of an account that was deleted
 
     async def add(self, user: User, password_hash: str) -> None:
@@ -43,12 +56,18 @@ class InMemoryUsers:
     async def save(self, user: User) -> None:
         kept = self.existing(user.id)
         self._users[user.id] = replace(user, username=kept.username, created_at=kept.created_at)
+        if user.disabled:
+            self.sessions.drop(user.id)
 
     async def remove(self, user_id: str) -> None:
         self.existing(user_id)
         del self._users[user_id], self._hashes[user_id]
+        self.sessions.drop(user_id)
         for tell in self.on_remove:
             tell(user_id)
+
+    async def by_ids(self, user_ids: Collection[str]) -> Sequence[User]:
+        return [user for user in self._users.values() if user.id in user_ids]
 
     async def page(self, after: str | None, limit: int) -> Sequence[User]:
         found = [user for user in self._users.values() if user.username > (after or "")]
@@ -60,6 +79,10 @@ class InMemoryUsers:
     async def replace(self, user_id: str, password_hash: str) -> None:
         self.existing(user_id)
         self._hashes[user_id] = password_hash
+
+    async def change(self, user_id: str, password_hash: str, keep: str | None) -> Sequence[str]:
+        await self.replace(user_id, password_hash)
+        return self.sessions.drop(user_id, but=keep)
 
     def existing(self, user_id: str) -> User:
         """Return the account. Raises `NotFound`."""
@@ -240,6 +263,9 @@ class Stores:
     users: UserStore
     pages: UserPages
     passwords: PasswordStore
+    sessions: SessionStore
+    devices: SessionPages
+    revocations: RevocationStore
     rooms: RoomStore
     members: MemberStore
     sanctions: SanctionStore
@@ -256,17 +282,18 @@ def in_memory() -> Stores:
     streams = InMemoryStreamLog(rooms, users, clock)
     rooms.on_remove.append(lambda room_id: streams.drop(room_topic(room_id)))
     users.on_remove.append(lambda user_id: streams.drop(user_topic(user_id)))
-    return Stores(users, users, users, rooms, rooms.members, sanctions, streams, clock)
+    sessions, revoked = users.sessions, InMemoryRevocations()
+    return Stores(users, users, users, sessions, sessions, revoked, rooms, rooms.members, sanctions, streams, clock)
 
 
 def in_sql(database: Database) -> Stores:
     """Return the SQL stores on `database`."""
     clock = FrozenClock()
     users = SqlUsers(database)
+    sessions, revoked = SqlSessions(database), SqlRevocations(database)
     rooms, members = SqlRooms(database), SqlMembers(database, clock)
-    return Stores(
-        users, users, users, rooms, members, SqlSanctions(database, clock), SqlStreams(database, clock), clock
-    )
+    sanctions, streams = SqlSanctions(database, clock), SqlStreams(database, clock)
+    return Stores(users, users, users, sessions, sessions, revoked, rooms, members, sanctions, streams, clock)
 
 
 def a_user(name: str, **changes: Any) -> User:
@@ -277,3 +304,21 @@ def a_user(name: str, **changes: Any) -> User:
 def a_room(room_id: str, **changes: Any) -> Room:
     """Build a private room."""
     return replace(Room(room_id, "default", "", Visibility.PRIVATE, None, created_at=1_700_000_000.5), **changes)
+
+
+def a_session(session_id: str, user_id: str, **changes: Any) -> AuthSession:
+    """Build a session that began with the epoch of `FrozenClock` and lives for a month."""
+    began = FrozenClock()()
+    session = AuthSession(
+        id=session_id,
+        user_id=user_id,
+        client_id="tests",
+        scopes=frozenset(),
+        user_agent="",
+        address="",
+        created_at=began,
+        used_at=began,
+        expires_at=began + 30 * 86400,
+        ends_at=began + 90 * 86400,
+    )
+    return replace(session, **changes)

@@ -1,12 +1,10 @@
-"""Logging in: who knows the password, and what the token then says."""
+"""Logging in: who knows the password."""
 
 import re
 from contextlib import suppress
 
-from gateroom.auth.ids import new_id
 from gateroom.auth.passwords import Passwords
 from gateroom.auth.ports import PasswordStore, User, UserStore
-from gateroom.auth.tokens import AccessTokens, Issued
 from gateroom.errors import GateroomError, InvalidCredentials
 from gateroom.names import USERNAME_PATTERN
 
@@ -16,13 +14,12 @@ _NOBODY = "-"
 
 
 class Login:
-    """Turns a username and a password into a token."""
+    """Turns a username and a password into an account."""
 
-    def __init__(self, users: UserStore, hashes: PasswordStore, passwords: Passwords, tokens: AccessTokens) -> None:
+    def __init__(self, users: UserStore, hashes: PasswordStore, passwords: Passwords) -> None:
         self._users = users
         self._hashes = hashes
         self._passwords = passwords
-        self._tokens = tokens
 
     async def authenticate(self, username: str, password: str) -> User:
         """Return the account whose name and password these are.
@@ -39,13 +36,9 @@ class Login:
             await self._rehash(user, stored, password)
         return user
 
-    def grant(self, user: User, requested: frozenset[str] | None, client_id: str) -> Issued:
-        """Begin a session of `user` with a token for the `requested` scopes it has; None asks for all of them.
-
-        A scope that the account has not is left out, and the answer says what was granted (RFC 6749 section 3.3).
-        """
-        scopes = user.scopes if requested is None else user.scopes & requested
-        return self._tokens.issue(user, new_id(), scopes, client_id)
+    async def knows(self, user_id: str, password: str) -> bool:
+        """Tell whether this is the account's password. Raises `RateLimited` when too many logins wait already."""
+        return (await self._passwords.verify(await self._hashes.hash_of(user_id), password)).ok
 
     async def _rehash(self, user: User, stored: str, password: str) -> None:
         # The login stands without it, and the next one tries again.

@@ -1,8 +1,11 @@
 """What the authentication core needs from outside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol
+
+from gateroom.auth.principal import Principal
 
 # Seconds since the epoch; `time.time` in production, a `FrozenClock` in tests.
 Clock = Callable[[], float]
@@ -33,16 +36,23 @@ class UserStore(Protocol):
     async def by_name(self, username: str) -> User | None: ...
 
     async def save(self, user: User) -> None:
-        """Overwrite roles, scopes, `disabled` and `valid_from`. Raises `NotFound` when it is gone."""
+        """Overwrite roles, scopes, `disabled` and `valid_from`; a disabled account's sessions end in the same step.
+
+        Raises `NotFound` when it is gone.
+        """
         ...
 
     async def remove(self, user_id: str) -> None:
-        """Delete the account and all its memberships. Raises `NotFound` when it is gone."""
+        """Delete the account with its memberships and sessions. Raises `NotFound` when it is gone."""
         ...
 
 
 class UserPages(Protocol):
-    """Accounts in order of username."""
+    """Accounts by many: in order of username, or those of some ids."""
+
+    async def by_ids(self, user_ids: Collection[str]) -> Sequence[User]:
+        """Return those there are of up to 500 accounts, in any order."""
+        ...
 
     async def page(self, after: str | None, limit: int) -> Sequence[User]:
         """Return up to `limit` users whose name sorts after `after` (all, when it is None)."""
@@ -55,5 +65,123 @@ class PasswordStore(Protocol):
     async def hash_of(self, user_id: str) -> str | None: ...
 
     async def replace(self, user_id: str, password_hash: str) -> None:
-        """Overwrite the hash. Raises `NotFound` when the user is gone."""
+        """Overwrite the hash of the same password. Raises `NotFound` when the user is gone."""
+        ...
+
+    async def change(self, user_id: str, password_hash: str, keep: str | None) -> Sequence[str]:
+        """Overwrite the hash by that of a new password, and end all sessions but `keep` (an id), in one step.
+
+        Returns the ids of the sessions that ended. Raises `NotFound` when the user is gone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSession:
+    """One login on one device: what its refresh tokens may be exchanged for, and until when.
+
+    `scopes` were granted at login. `used_at` is the login or the last refresh. It ends when nothing was refreshed until
+    `expires_at`, which never lies after `ends_at`. Times are in seconds since the epoch.
+    """
+
+    id: str
+    user_id: str
+    client_id: str
+    scopes: frozenset[str]
+    user_agent: str
+    address: str
+    created_at: float
+    used_at: float
+    expires_at: float
+    ends_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What is kept of the one refresh token that is good: SHA-256 of what all of its chain share, and of its own part.
+
+    So a token of the chain that was used before is known for what it is, however old.
+    """
+
+    family: bytes
+    current: bytes
+
+
+class Rotation(Enum):
+    """How an exchange of refresh tokens went."""
+
+    DONE = auto()
+    REUSED = auto()  # the token had been used: the session is ended
+    GONE = auto()  # there is no such session any more
+
+
+class SessionStore(Protocol):
+    """Sessions, each call its own transaction. A session that has ended is not there any more."""
+
+    async def add(self, session: AuthSession, link: Link) -> None:
+        """Add a session. Raises `NotFound` when the user is gone."""
+        ...
+
+    async def by_id(self, session_id: str) -> AuthSession | None: ...
+
+    async def by_family(self, family: bytes) -> AuthSession | None: ...
+
+    async def rotate(self, used: AuthSession, presented: Link, following: bytes) -> Rotation:
+        """Put `following` in the place of `presented.current`, with `used_at` and `expires_at` of `used`, or end the
+        session when another token is the current one; of many at once exactly one is `DONE`."""
+        ...
+
+    async def end(self, user_id: str, session_id: str | None) -> Sequence[str]:
+        """End the user's session (None: all of them); returns the ids of those that ended now."""
+        ...
+
+
+class SessionPages(Protocol):
+    """Sessions by many."""
+
+    async def page(self, user_id: str, after: tuple[float, str] | None, limit: int) -> Sequence[AuthSession]:
+        """Return up to `limit` sessions of the user, newest first, after the one with this `created_at` and id."""
+        ...
+
+    async def alive(self, session_ids: Collection[str]) -> frozenset[str]:
+        """Return which of up to 500 sessions there still are."""
+        ...
+
+    async def prune(self, now: float) -> None:
+        """Forget sessions that nobody refreshed in time."""
+        ...
+
+
+class RevocationStore(Protocol):
+    """Access tokens that must not be believed although they have not expired yet."""
+
+    async def add(self, token_id: str, expires_at: float) -> None:
+        """Note a token; again does nothing."""
+        ...
+
+    async def all(self, now: float) -> Mapping[str, float]:
+        """Return the ids of revoked tokens that expire after `now`, and when."""
+        ...
+
+    async def prune(self, now: float) -> None:
+        """Forget tokens that have expired."""
+        ...
+
+
+class SessionWatcher(Protocol):
+    """Is told what happened to sessions and tokens, so that live sockets follow. Telling it twice does no harm.
+
+    `at`, in seconds since the epoch, is when it was asked for.
+    """
+
+    def sessions_ended(self, user_id: str, session_ids: Collection[str], at: float) -> None:
+        """Close the sockets of these sessions."""
+        ...
+
+    def token_revoked(self, user_id: str, token_id: str, at: float) -> None:
+        """Close the sockets that came with this token."""
+        ...
+
+    async def session_renewed(self, principal: Principal) -> None:
+        """Let the session's sockets live on as long as this, its newest, principal."""
         ...

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateroom.errors import Forbidden
+from gateroom.errors import InsufficientScope
 
 
 class Scope(StrEnum):
@@ -28,7 +28,8 @@ ALL_SCOPES: frozenset[str] = frozenset(Scope)
 class Principal:
     """Who a request acts as, once its token has been believed.
 
-    `scopes` are those of the token that the account still has. `expires_at` is in seconds since the epoch.
+    `scopes` are those of the token that the account still has. `issued_at` and `expires_at`, in seconds since the
+    epoch, are the token's.
     """
 
     user_id: str
@@ -38,11 +39,12 @@ class Principal:
     session_id: str
     token_id: str
     expires_at: float
+    issued_at: float = 0.0
 
     def require(self, *scopes: str) -> None:
-        """Raise `Forbidden` unless every one of `scopes` is held."""
+        """Raise `InsufficientScope`, a `Forbidden`, unless every one of `scopes` is held."""
         if not self.scopes.issuperset(scopes):
-            raise Forbidden
+            raise InsufficientScope(scopes)
 
 
 def scope_text(scopes: Iterable[str]) -> str:

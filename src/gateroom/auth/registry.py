@@ -56,10 +56,13 @@ class Registry:
         _check(user)
         await self._users.save(user)
 
-    async def set_password(self, user: User, password: str) -> None:
-        """Give a new password. Raises `InvalidCommand`, `RateLimited`, or `NotFound` when the account is gone."""
+    async def set_password(self, user_id: str, password: str, keep: str | None = None) -> Sequence[str]:
+        """Give a new password and end the sessions of the old one, but `keep`; returns the ids of those that ended.
+
+        Raises `InvalidCommand`, `RateLimited`, or `NotFound` when the account is gone.
+        """
         self._passwords.check_strength(password)
-        await self._hashes.replace(user.id, await self._passwords.hash(password))
+        return await self._hashes.change(user_id, await self._passwords.hash(password), keep)
 
     async def remove(self, user: User) -> None:
         """Delete the account with its memberships. Raises `NotFound` when it is gone."""

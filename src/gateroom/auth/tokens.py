@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import floor
+from math import floor, inf
 from typing import Any
 
 from jwt import PyJWS, PyJWTError
@@ -64,8 +64,9 @@ class AccessTokens:
         self._room = remembered
         self._generation = ring.generation
 
-    def issue(self, user: User, session_id: str, scopes: Iterable[str], client_id: str) -> Issued:
-        """Sign a token for `user` with `scopes`.
+    def issue(self, user: User, session_id: str, scopes: Iterable[str], client_id: str, until: float = inf) -> Issued:
+        """Sign a token for `user` with `scopes`, which ends with its session at the latest, `until` (seconds since the
+        epoch).
 
         Raises `LimitReached` when it would be over 4096 bytes, `ValueError` when an id, a role or a scope is such that
         nobody would believe it.
@@ -78,7 +79,7 @@ class AccessTokens:
             iss=self._rules.issuer,
             sub=user.id,
             aud=self._rules.audience,
-            exp=issued_at + self._ttl,
+            exp=max(issued_at + 1, int(min(issued_at + self._ttl, until))),
             iat=issued_at,
             jti=new_id(),
             sid=session_id,

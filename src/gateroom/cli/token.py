@@ -1,15 +1,16 @@
 """`gateroom token`: access tokens for scripts and tests, and what a token says."""
 
 import sys
+import time
 from typing import Annotated
 
 import typer
 
 from gateroom.app import Stores, access_tokens, load_keys
 from gateroom.auth.claims import Claims, parse_scopes
-from gateroom.auth.ids import new_id
-from gateroom.auth.ports import User
 from gateroom.auth.principal import scope_text
+from gateroom.auth.refresh import link_of, new_token
+from gateroom.auth.sessions import Device, Terms, open_session
 from gateroom.auth.tokens import Issued
 from gateroom.cli.options import AsJson, Config, DataDir, Refused, settings_of, show, with_stores
 from gateroom.errors import Refusal
@@ -33,17 +34,20 @@ def mint(
     except ValueError:
         raise typer.BadParameter("the scope is not a list of scopes separated by spaces") from None
 
-    async def work(stores: Stores) -> User:
+    async def work(stores: Stores) -> Issued:
         user = await stores.users.by_name(username)
         if user is None:
             raise Refused(f"there is no user called {username}; see `gateroom users list`")
         if user.disabled:
             raise Refused(f"{username} is disabled; see `gateroom users disable --undo`")
-        return user
+        scopes = user.scopes if wanted is None else user.scopes & wanted
+        # A session of its own that nobody can refresh: it is listed, can be ended, and ends with the token.
+        terms = Terms(settings.auth.access_ttl, settings.auth.access_ttl)
+        session = open_session(user, scopes, Device("gateroom-cli"), terms, time.time())
+        await stores.sessions.add(session, link_of(new_token()))
+        return access_tokens(settings, load_keys(settings)).issue(user, session.id, scopes, session.client_id)
 
-    user = with_stores(settings, work)
-    scopes = user.scopes if wanted is None else user.scopes & wanted
-    issued: Issued = access_tokens(settings, load_keys(settings)).issue(user, new_id(), scopes, "gateroom-cli")
+    issued = with_stores(settings, work)
     if as_json:
         show([{"token": issued.token, **_row(issued.claims)}], as_json=True)
     else:

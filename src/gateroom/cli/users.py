@@ -69,12 +69,12 @@ def passwd(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set a new password."""
+    """Set a new password; all sessions of the old one end."""
     password, generated = _password(password_stdin)
 
     async def work(stores: Stores) -> User:
         user = await _existing(stores, username)
-        await stores.registry.set_password(user, password)
+        await stores.registry.set_password(user.id, password)
         return user
 
     user = with_stores(settings_of(config, data_dir), work)
@@ -89,7 +89,7 @@ def disable(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Disable an account: no login, no socket."""
+    """Disable an account: no login, no socket, and its sessions end."""
 
     async def work(stores: Stores) -> User:
         changed = replace(await _existing(stores, username), disabled=not undo)

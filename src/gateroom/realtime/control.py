@@ -1,9 +1,10 @@
 """Changes of rights, as they reach live sockets: at once, and in order with what the rooms carry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from gateroom.auth.ports import User
+from gateroom.auth.principal import Principal
 from gateroom.errors import (
     Banned,
     Disconnected,
@@ -13,6 +14,8 @@ from gateroom.errors import (
     Overloaded,
     Refusal,
     RoomClosed,
+    SessionRevoked,
+    TokenRevoked,
     UserDisabled,
 )
 from gateroom.realtime.live import Live
@@ -23,7 +26,11 @@ from gateroom.rooms.model import Action, Measure
 
 
 class Control:
-    """Implements `rooms.ports.Watcher`, and what administrators may do to connections."""
+    """Implements `rooms.ports.Watcher` and `auth.ports.SessionWatcher`, and what administrators may do to connections.
+
+    An order may come twice, or for somebody who is not here. How long it took from being asked for to the close is
+    measured.
+    """
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -68,30 +75,59 @@ class Control:
             session.stop()
         self._live.door.shut = True
 
-    def user_gone(self, user_id: str) -> int:
+    def user_gone(self, user_id: str, at: float | None = None) -> int:
         """End all sockets of a user who was disabled or deleted; returns how many."""
-        return self._end(user_id, UserDisabled)
+        return self._end(self._of(user_id), UserDisabled, at)
 
-    async def account_changed(self, user: User) -> None:
-        """End the sockets of a disabled user; of others take away scopes that the account has lost, and judge anew."""
+    async def account_changed(self, user: User, at: float | None = None) -> None:
+        """End the sockets of a disabled user and those that came with a token from before `valid_from`; of others take
+        away roles and scopes that the account has lost, and judge anew."""
         if user.disabled:
-            self.user_gone(user.id)
+            self.user_gone(user.id, at)
             return
+        dead = [session for session in self._of(user.id) if session.principal.issued_at < user.valid_from]
+        self._end(dead, TokenRevoked, at)
         theirs = self._of(user.id)
         for session in theirs:
-            session.principal = replace(session.principal, scopes=session.principal.scopes & user.scopes)
-        for room_id in sorted({room_id for session in theirs for room_id in session.rooms}):
-            await self.standing_changed(room_id, user.id)
+            was = session.principal
+            session.principal = replace(was, roles=was.roles & user.roles, scopes=was.scopes & user.scopes)
+        await self._judge_rooms(theirs)
+
+    def sessions_ended(self, user_id: str, session_ids: Collection[str], at: float | None = None) -> None:
+        theirs = [session for session in self._of(user_id) if session.principal.session_id in session_ids]
+        self._end(theirs, SessionRevoked, at)
+
+    def token_revoked(self, user_id: str, token_id: str, at: float | None = None) -> None:
+        theirs = [session for session in self._of(user_id) if session.principal.token_id == token_id]
+        self._end(theirs, TokenRevoked, at)
+
+    async def session_renewed(self, principal: Principal) -> None:
+        """Let the session's sockets live on; none gets powers that the token it came with had not."""
+        theirs = [
+            session for session in self._of(principal.user_id) if session.principal.session_id == principal.session_id
+        ]
+        for session in theirs:
+            session.renew(principal)
+        await self._judge_rooms(theirs)
 
     def disconnect(self, user_id: str) -> int:
         """End all sockets of a user, who may come back; returns how many."""
-        return self._end(user_id, Disconnected)
+        return self._end(self._of(user_id), Disconnected)
 
-    def _end(self, user_id: str, refusal: Callable[[], Refusal]) -> int:
-        theirs = self._of(user_id)
-        for session in theirs:
+    async def _judge_rooms(self, sessions: Iterable[Session]) -> None:
+        theirs = list(sessions)
+        for room_id, user_id in sorted(
+            {(room, session.principal.user_id) for session in theirs for room in session.rooms}
+        ):
+            await self.standing_changed(room_id, user_id)
+
+    def _end(self, sessions: Collection[Session], refusal: Callable[[], Refusal], at: float | None = None) -> int:
+        """End sessions; `at` (seconds since the epoch) is when that was asked for, where it is known."""
+        for session in sessions:
             session.end(refusal())
-        return len(theirs)
+            if at is not None:
+                self._live.counts.orders.observe(max(0.0, self._live.now() - at))
+        return len(sessions)
 
     def _of(self, user_id: str) -> list[Session]:
         return [self._live.sessions[found.id] for found in self._live.hub.connections_of(user_id)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 # Upper bounds of the buckets, in seconds; what is above the last one counts as infinite.
 FLUSH_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+ORDER_BOUNDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 30.0)
 LAG_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -35,4 +36,5 @@ class Counts:
     handshakes: Counter[str] = field(default_factory=Counter)  # outcome: "accepted" or the reason of the refusal
     flushes: Histogram = field(default_factory=lambda: Histogram(FLUSH_BOUNDS))  # seconds of a tick's fan-out
     lag: Histogram = field(default_factory=lambda: Histogram(LAG_BOUNDS))  # seconds the loop was late for the sweep
+    orders: Histogram = field(default_factory=lambda: Histogram(ORDER_BOUNDS))  # seconds from revoking to the close
     closes: Counter[tuple[int, str]] = field(default_factory=Counter)  # code and reason; 1006 "" when the peer vanished

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gateroom.auth.accounts import Accounts
 from gateroom.auth.people import People
 from gateroom.realtime.counts import Counts
 from gateroom.realtime.door import Door
@@ -23,6 +24,7 @@ class Live:
 
     hub: Hub
     broker: Broker
+    accounts: Accounts
     people: People
     standings: Standings
     limits: Limits

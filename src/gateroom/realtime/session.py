@@ -4,12 +4,12 @@ import secrets
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateroom.auth.principal import Principal
 from gateroom.errors import (
     GateroomError,
     InternalError,
-    NotFound,
     Overloaded,
     PingTimeout,
     ProtocolViolation,
@@ -18,7 +18,6 @@ from gateroom.errors import (
     Restarting,
     SlowConsumer,
     TokenExpired,
-    UserDisabled,
 )
 from gateroom.incidents import blame, note
 from gateroom.protocol.events import Person
@@ -46,6 +45,7 @@ class Session(ABC):
         "_commands",
         "_ended",
         "_leaving",
+        "_own_scopes",
         "_patience",
         "_paused_at",
         "_pinged_at",
@@ -68,6 +68,7 @@ class Session(ABC):
         self.principal = principal
         self.place = place
         self.subscriptions: dict[str, Subscription] = {}  # by room id
+        self._own_scopes = principal.scopes
         self._ended = self._leaving = False
         self._started_at = self._alive_at = now
         self._pinged_at = self._paused_at = 0.0
@@ -92,8 +93,8 @@ class Session(ABC):
         self._guarded(self.opened)
         if live.door.shut:
             self.stop()
-        elif live.people.known(self.principal.user_id) is None:  # changed since the dependencies judged
-            live.tasks.spawn(self._judge_account())
+        elif not live.accounts.is_known(self.principal):  # something changed since the dependencies judged
+            live.tasks.spawn(self._judge_again())
 
     def text(self, data: bytes) -> None:
         if self._ended or self._leaving:
@@ -197,6 +198,13 @@ class Session(ABC):
         if len(recent) > most:
             self.end(ProtocolViolation())
 
+    def renew(self, principal: Principal, scopes: frozenset[str] | None = None) -> None:
+        """Live on as this newer principal of the same session, with those of its scopes that this socket's own token
+        had, or with `scopes`, those of a token it was given since. Rights in rooms are to be judged anew."""
+        self._own_scopes = self._own_scopes if scopes is None else scopes
+        expires_at = max(principal.expires_at, self.principal.expires_at)
+        self.principal = replace(principal, scopes=principal.scopes & self._own_scopes, expires_at=expires_at)
+
     def sweep(self, now: float, monotonic: float) -> None:
         """Look after time: token expiry, age, keepalive and stalled writes. Called about once a second."""
         limits = self.live.limits
@@ -257,17 +265,17 @@ class Session(ABC):
         await self.live.broker.settled()
         self.end(Restarting())
 
-    async def _judge_account(self) -> None:
+    async def _judge_again(self) -> None:
         try:
-            user = await self.live.people.find(self.principal.user_id)
-        except NotFound:
-            self.end(UserDisabled())
+            judged = await self.live.accounts.judge(self.principal)
+        except Refusal as refusal:
+            self.end(refusal)
         except GateroomError:  # nobody is let in on trust
             self.end(Overloaded())
         except Exception as fault:
             self.fault(fault)
         else:
-            if not self.principal.scopes <= user.scopes:
+            if self.principal.scopes != judged.scopes:
                 self.end(Overloaded())  # it came in with powers that are gone: it may come again without them
 
     def _keep_alive(self, monotonic: float) -> None:

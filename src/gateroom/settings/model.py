@@ -48,6 +48,8 @@ from gateroom.settings.values import (
 
 ENVIRONMENT_PREFIX = "GATEROOM_"
 DEFAULT_KIND = "default"
+DAY = 86400  # seconds
+MAX_SESSION_AGE = 3650 * DAY  # a session without any end would outlive whoever forgot it
 MAX_PASSWORD_LENGTH = 1024  # characters; more is never hashed
 
 
@@ -88,6 +90,8 @@ class AuthSettings(_Section):
     access_ttl: Annotated[WholeSeconds, Field(ge=1, le=3600)] = 900
     hmac_secret: OrNone[HmacSecret] = None  # None: a key of the data directory signs
     previous_hmac_secret: OrNone[HmacSecret] = None  # still verifies
+    refresh_ttl: Annotated[WholeSeconds, Field(ge=1, le=MAX_SESSION_AGE)] = 30 * DAY
+    session_max_age: Annotated[WholeSeconds, Field(ge=1, le=MAX_SESSION_AGE)] = 90 * DAY
     admin_password: OrNone[Password] = None
     password_min_length: Annotated[Count, Field(ge=8, le=64)] = 8
     default_scopes: Items[ScopeName] = ("users:send", "rooms:create")

@@ -70,6 +70,26 @@ class PasswordColumns(TypedColumns):
     hash: Named[str] = Column(Text)
 
 
+class SessionColumns(TypedColumns):
+    id: Named[str] = Column(KEY, primary_key=True)
+    user_id: Named[str] = Column(KEY, ForeignKey("users.id", ondelete="CASCADE"))
+    client_id: Named[str] = Column(Text)
+    scopes: Named[frozenset[str]] = Column(StringSet)
+    user_agent: Named[str] = Column(Text)
+    address: Named[str] = Column(Text)
+    created_at: Named[float] = Column(Double)
+    used_at: Named[float] = Column(Double)
+    expires_at: Named[float] = Column(Double)
+    ends_at: Named[float] = Column(Double)
+    family: Named[bytes] = Column(LargeBinary, unique=True)  # SHA-256 of what its refresh tokens share
+    current: Named[bytes] = Column(LargeBinary)  # SHA-256 of the newest one's own part
+
+
+class RevokedTokenColumns(TypedColumns):
+    id: Named[str] = Column(KEY, primary_key=True)  # jti
+    expires_at: Named[float] = Column(Double)
+
+
 class RoomColumns(TypedColumns):
     id: Named[str] = Column(KEY, primary_key=True)
     kind: Named[str] = Column(Text)
@@ -122,6 +142,14 @@ class PublishKeyColumns(TypedColumns):
 
 users = Table("users", metadata, UserColumns)
 passwords = Table("passwords", metadata, PasswordColumns)
+sessions = Table(
+    "sessions",
+    metadata,
+    SessionColumns,
+    Index(None, "user_id", "created_at", "id"),  # a user's devices, newest first
+    Index(None, "expires_at"),
+)
+revoked_tokens = Table("revoked_tokens", metadata, RevokedTokenColumns, Index(None, "expires_at"))
 rooms = Table(
     "rooms",
     metadata,

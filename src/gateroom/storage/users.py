@@ -1,6 +1,6 @@
 """Accounts and their password hashes in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,6 +9,7 @@ from gateroom.auth.ports import User
 from gateroom.errors import NotFound
 from gateroom.storage.database import Database
 from gateroom.storage.schema import members, passwords, rooms, sanctions, users
+from gateroom.storage.sessions import end_sessions
 
 _USERS = select(
     users.c.id,
@@ -61,6 +62,8 @@ class SqlUsers:
             )
             if not changed.rowcount:
                 raise NotFound
+            if user.disabled:
+                await end_sessions(connection, user.id)
 
         await self._database.write(work)
 
@@ -80,6 +83,9 @@ class SqlUsers:
 
         await self._database.write(work)
 
+    async def by_ids(self, user_ids: Collection[str]) -> Sequence[User]:
+        return [User(*row) for row in await self._database.rows(_USERS.where(users.c.id.in_(user_ids)))]
+
     async def page(self, after: str | None, limit: int) -> Sequence[User]:
         following = _USERS.where(users.c.username > (after or "")).order_by(users.c.username).limit(limit)
         return [User(*row) for row in await self._database.rows(following)]
@@ -90,10 +96,21 @@ class SqlUsers:
 
     async def replace(self, user_id: str, password_hash: str) -> None:
         async def work(connection: AsyncConnection) -> None:
-            changed = await connection.execute(
-                update(passwords).where(passwords.c.user_id == user_id).values(hash=password_hash)
-            )
-            if not changed.rowcount:
-                raise NotFound
+            await _replace(connection, user_id, password_hash)
 
         await self._database.write(work)
+
+    async def change(self, user_id: str, password_hash: str, keep: str | None) -> Sequence[str]:
+        async def work(connection: AsyncConnection) -> Sequence[str]:
+            await _replace(connection, user_id, password_hash)
+            return await end_sessions(connection, user_id, but=keep)
+
+        return await self._database.write(work)
+
+
+async def _replace(connection: AsyncConnection, user_id: str, password_hash: str) -> None:
+    changed = await connection.execute(
+        update(passwords).where(passwords.c.user_id == user_id).values(hash=password_hash)
+    )
+    if not changed.rowcount:
+        raise NotFound

@@ -11,12 +11,25 @@ from gateroom.web.errors import add_handlers
 from gateroom.web.handover import HandoverMiddleware
 from gateroom.web.headers import SecurityHeadersMiddleware
 from gateroom.web.proxies import Style, TrustedProxiesMiddleware
-from gateroom.web.routes import auth, console, docs, metrics, moderation, rooms, sockets, users, wellknown
+from gateroom.web.routes import (
+    auth,
+    console,
+    docs,
+    metrics,
+    moderation,
+    oauth,
+    rooms,
+    sessions,
+    sockets,
+    users,
+    wellknown,
+)
 from gateroom.web.schemas import Problem
 
 DESCRIPTION = """A JWT-secured real-time API gateway: log in over REST, connect authorized WebSockets, route messages to
-rooms and to users. Errors are problem documents (RFC 9457) with a stable `code`, except those of `/auth/token`, which
-are OAuth's own (RFC 6749). The sockets themselves are `/ws`, `/ws/rooms/{room}` and `/ws/users/me`.
+rooms and to users. Errors are problem documents (RFC 9457) with a stable `code`, except those of `/auth/token`,
+`/auth/revoke` and `/auth/introspect`, which are OAuth's own (RFC 6749). The sockets themselves are `/ws`,
+`/ws/rooms/{room}` and `/ws/users/me`.
 """
 TAGS = [
     {"name": "auth", "description": "Logging in, and who one is then."},
@@ -40,7 +53,7 @@ class Edge:
 def add_to(app: FastAPI, edge: Edge, *, whole: bool) -> None:
     """Add everything that does not need a running gateway; `whole` for an application that is only Gateroom."""
     # The sockets first: routes are tried in order, and of all requests a handshake comes in storms.
-    for module in (sockets, auth, users, rooms, moderation, wellknown, metrics):
+    for module in (sockets, auth, oauth, sessions, users, rooms, moderation, wellknown, metrics):
         app.include_router(module.router)
     if edge.console:
         app.include_router(console.router)

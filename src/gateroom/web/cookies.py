@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from gateroom.web.runtime import WebOptions
 
-ACCESS = "gateroom_access"
+ACCESS, REFRESH = "gateroom_access", "gateroom_refresh"
+REFRESH_PATH = "/auth"
 
 
 def is_secure(connection: HTTPConnection, options: WebOptions) -> bool:
@@ -28,6 +29,24 @@ def set_access(response: Response, token: str, max_age: int, *, secure: bool) ->
     response.set_cookie(
         access_name(secure), token, max_age=max_age, path="/", secure=secure, httponly=True, samesite="lax"
     )
+
+
+def refresh_name(secure: bool) -> str:
+    """Return the refresh cookie's name; `__Secure-` and not `__Host-`, since its path is not `/`."""
+    return f"__Secure-{REFRESH}" if secure else REFRESH
+
+
+def set_refresh(response: Response, token: str, max_age: int, *, secure: bool) -> None:
+    """Put the refresh token where only our own pages send it, and to `/auth` only; `max_age` in seconds."""
+    response.set_cookie(
+        refresh_name(secure), token, max_age=max_age, path=REFRESH_PATH, secure=secure, httponly=True, samesite="strict"
+    )
+
+
+def clear(response: Response, *, secure: bool) -> None:
+    """Have the browser forget both tokens."""
+    response.delete_cookie(access_name(secure), path="/", secure=secure, httponly=True, samesite="lax")
+    response.delete_cookie(refresh_name(secure), path=REFRESH_PATH, secure=secure, httponly=True, samesite="strict")
 
 
 def values(connection: HTTPConnection, name: str) -> list[str]:

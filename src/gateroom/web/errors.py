@@ -8,12 +8,15 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from gateroom.auth.principal import scope_text
 from gateroom.errors import (
     Forbidden,
     GateroomError,
+    InsufficientScope,
     InternalError,
     InvalidCommand,
     MethodNotAllowed,
+    MissingToken,
     NotFound,
     Refusal,
     TooLarge,
@@ -35,17 +38,24 @@ _BY_STATUS: dict[int, type[GateroomError]] = {
 
 
 def problem(error: GateroomError, *, detail: str | None = None) -> JSONResponse:
-    """Turn an error into its problem document; 401 says how to authenticate (RFC 6750 section 3)."""
+    """Turn an error into its problem document; 401 and 403 say what would do (RFC 6750 section 3)."""
     headers = {**SECURITY_HEADERS, "Cache-Control": "no-store"}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
-    if error.status == 401 and isinstance(error, Refusal):
-        challenge = 'Bearer realm="gateroom"'
-        if error.code != "missing_token":
-            challenge += ', error="invalid_token"'
-        headers["WWW-Authenticate"] = challenge
+    if (asked := challenge(error)) is not None:
+        headers["WWW-Authenticate"] = asked
     document = error.document(error.status) | ({"detail": detail} if detail else {})
     return JSONResponse(document, error.status, headers, media_type="application/problem+json")
+
+
+def challenge(error: GateroomError) -> str | None:
+    """Return the WWW-Authenticate that RFC 6750 section 3 has with an error, None where it has none."""
+    realm = 'Bearer realm="gateroom"'
+    if isinstance(error, InsufficientScope):
+        return f'{realm}, error="insufficient_scope", scope="{scope_text(error.scopes)}"'
+    if error.status != 401 or not isinstance(error, Refusal):
+        return None
+    return realm if isinstance(error, MissingToken) else f'{realm}, error="invalid_token"'
 
 
 async def on_gateroom_error(_: Request, error: Exception) -> JSONResponse:

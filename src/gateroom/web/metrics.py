@@ -60,6 +60,7 @@ class _LiveCollector(Collector):
         yield CounterMetricFamily("gateroom_received_bytes", "Bytes of text received.", counts.bytes_in)
         yield _histogram("gateroom_fan_out_seconds", "Time of one tick's fan-out.", counts.flushes)
         yield _histogram("gateroom_loop_lag_seconds", "How late the event loop was, each second.", counts.lag)
+        yield _histogram("gateroom_revocation_seconds", "Time from a revocation to a socket's close.", counts.orders)
         yield self._backlog()
 
     def _backlog(self) -> Metric:

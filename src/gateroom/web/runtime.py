@@ -12,7 +12,9 @@ from gateroom.auth.csrf import Csrf
 from gateroom.auth.keys import KeyRing
 from gateroom.auth.login import Login
 from gateroom.auth.people import People
+from gateroom.auth.ports import SessionPages
 from gateroom.auth.registry import Registry
+from gateroom.auth.sessions import Sessions
 from gateroom.auth.tokens import AccessTokens
 from gateroom.realtime.control import Control
 from gateroom.realtime.dispatch import Dispatch
@@ -43,6 +45,8 @@ class Runtime:
     accounts: Accounts
     people: People
     login: Login
+    sessions: Sessions
+    devices: SessionPages
     csrf: Csrf
     registry: Registry
     directory: Directory

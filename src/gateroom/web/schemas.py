@@ -63,12 +63,31 @@ class OAuthProblem(_Body):
 
 
 class Token(_Body):
-    """An access token (RFC 6749 section 5.1)."""
+    """An access token, and what the next one is had for (RFC 6749 section 5.1)."""
 
     access_token: str
     token_type: str = Field(examples=["bearer"])
-    expires_in: int = Field(description="Seconds the token is good for.", examples=[900])
+    expires_in: int = Field(description="Seconds the access token is good for.", examples=[900])
+    refresh_token: str = Field(description="Good once, for the next pair.", examples=["grr_…"])
     scope: str = Field(examples=["rooms:create users:send"])
+
+
+class Introspection(_Body):
+    """What an access token allows (RFC 7662 section 2.2); `active` alone for anything else."""
+
+    active: bool
+    scope: str | None = None
+    roles: list[str] | None = None
+    client_id: str | None = None
+    username: str | None = None
+    token_type: str | None = Field(None, examples=["Bearer"])
+    exp: int | None = None
+    iat: int | None = None
+    sub: str | None = None
+    aud: str | None = None
+    iss: str | None = None
+    jti: str | None = None
+    sid: str | None = None
 
 
 class LoginRequest(_Body):
@@ -90,6 +109,32 @@ class CookieLogin(_Body):
     user: Profile
     expires_in: int
     csrf_token: str = Field(description="Send it as X-CSRF-Token with every request that changes something.")
+
+
+class RefreshRequest(_Body):
+    refresh_token: Annotated[str, Field(max_length=200, examples=["grr_…"])]
+
+
+class PasswordChange(_Body):
+    current_password: Annotated[str, Field(max_length=1024, examples=["the password so far"])]
+    new_password: Annotated[str, Field(max_length=4096, examples=["correct horse battery staple"])]
+
+
+class SessionView(_Body):
+    """One login on one device."""
+
+    id: str
+    client: str = Field(examples=["gateroom"])
+    user_agent: str = Field(description="What the device called itself at login, shortened.")
+    address: str = Field(examples=["192.0.2.7"])
+    created_at: str = Field(examples=["2026-11-20T12:00:00.000Z"])
+    last_used_at: str = Field(description="The login or the last refresh.", examples=["2026-11-20T12:00:00.000Z"])
+    expires_at: str = Field(description="When it ends without a refresh.", examples=["2026-12-20T12:00:00.000Z"])
+    current: bool = Field(description="Whether it is the one that asks.")
+
+
+class Ended(_Body):
+    sessions: int = Field(description="How many ended.")
 
 
 class Me(Profile):
@@ -236,6 +281,10 @@ class Listing(_Body, Generic[T]):
 # Names that generated clients can live with.
 class UserPage(Listing[UserView]):
     """Accounts by username."""
+
+
+class SessionPage(Listing[SessionView]):
+    """A user's sessions, newest first."""
 
 
 class ConnectionPage(Listing[ConnectionView]):

@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 
 from gateroom.auth.accounts import Accounts
+from gateroom.auth.alive import Alive
 from gateroom.auth.claims import Claims
-from gateroom.auth.ports import User
+from gateroom.auth.ports import Link, User
 from gateroom.errors import TokenRevoked, Unavailable, UserDisabled
 from support.clock import FrozenClock
-from support.stores import InMemoryUsers
+from support.sessions import InMemoryRevocations
+from support.stores import InMemoryUsers, a_session
 
 ADA = User(
     id="u-ada",
@@ -56,6 +58,7 @@ class GatedUsers(InMemoryUsers):
 async def users() -> GatedUsers:
     made = GatedUsers()
     await made.add(ADA, "hash")
+    await made.sessions.add(a_session("s-1", "u-ada"), Link(b"", b""))
     return made
 
 
@@ -66,7 +69,14 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def accounts(users: GatedUsers, clock: FrozenClock) -> Accounts:
-    return Accounts(users, clock)
+    return Accounts(users, alive_with(users, clock), clock)
+
+
+def alive_with(users: GatedUsers, clock: FrozenClock) -> Alive:
+    """Know the one session that `CLAIMS` has."""
+    alive = Alive(users.sessions, InMemoryRevocations(), clock, clock)
+    alive.begun(a_session("s-1", "u-ada"))
+    return alive
 
 
 async def turn() -> None:
@@ -182,7 +192,7 @@ async def test_a_store_that_fails_is_asked_again(accounts: Accounts, users: Gate
 
 
 async def test_no_more_accounts_are_kept_than_there_is_room_for(users: GatedUsers, clock: FrozenClock) -> None:
-    accounts = Accounts(users, clock, capacity=10)
+    accounts = Accounts(users, alive_with(users, clock), clock, capacity=10)
     for number in range(30):
         await users.add(replace(ADA, id=f"u-{number}", username=f"user{number}"), "hash")
         await accounts.get(f"u-{number}")

@@ -1,17 +1,14 @@
-"""Who may log in, and what is granted."""
+"""Who may log in."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 import pytest
 
-from gateroom.auth.keys import KeyRing, SigningKey
 from gateroom.auth.login import Login
 from gateroom.auth.passwords import Cost, Passwords, Verdict
 from gateroom.auth.ports import User
-from gateroom.auth.tokens import AccessTokens
 from gateroom.errors import InvalidCredentials, RateLimited, Unavailable
-from support.clock import FrozenClock
 from support.stores import InMemoryUsers
 
 ADA = User(
@@ -70,24 +67,22 @@ class Desk:
 
     users: WatchedUsers
     passwords: WatchedPasswords
-    tokens: AccessTokens
     login: Login
 
     def stronger(self, cost: Cost) -> "Desk":
         """Return the same with costlier hashes, as after a change of configuration."""
         passwords = WatchedPasswords(cost)
-        return replace(self, passwords=passwords, login=Login(self.users, self.users, passwords, self.tokens))
+        return replace(self, passwords=passwords, login=Login(self.users, self.users, passwords))
 
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
     users, passwords = WatchedUsers(), WatchedPasswords(CHEAP)
-    tokens = AccessTokens(KeyRing(SigningKey.generate()), "issuer", "gateroom", 900, FrozenClock())
     hashed = await passwords.hash("correct horse")
     await users.add(ADA, hashed)
     await users.add(replace(ADA, id="u-bob", username="bob", disabled=True), hashed)
     users.looked_up.clear()
-    yield Desk(users, passwords, tokens, Login(users, users, passwords, tokens))
+    yield Desk(users, passwords, Login(users, users, passwords))
     passwords.close()
 
 
@@ -177,34 +172,6 @@ async def test_a_password_changed_while_the_old_one_is_rehashed_stays_changed(de
             return hashed
 
     passwords = Meanwhile(Cost(memory=64, passes=2))
-    await Login(desk.users, desk.users, passwords, desk.tokens).authenticate("ada", "correct horse")
+    await Login(desk.users, desk.users, passwords).authenticate("ada", "correct horse")
     assert await desk.users.hash_of("u-ada") == "the new hash"
     passwords.close()
-
-
-# Granting
-
-
-@pytest.mark.parametrize(
-    ("requested", "granted"),
-    [
-        (None, {"users:send", "rooms:create"}),
-        (frozenset({"users:send"}), {"users:send"}),
-        (frozenset({"users:send", "users:admin"}), {"users:send"}),
-        (frozenset({"users:admin"}), set()),
-        (frozenset[str](), set()),
-    ],
-)
-def test_a_token_has_the_asked_scopes_that_the_account_has(
-    desk: Desk, requested: frozenset[str] | None, granted: set[str]
-) -> None:
-    issued = desk.login.grant(ADA, requested, "cli")
-    assert issued.claims.scope == granted
-    assert issued.claims.client_id == "cli"
-    assert desk.tokens.verify(issued.token) == issued.claims
-
-
-def test_every_login_is_a_session_of_its_own(desk: Desk) -> None:
-    sessions = {desk.login.grant(ADA, None, "cli").claims.sid for _ in range(50)}
-    assert len(sessions) == 50
-    assert {len(sid) for sid in sessions} == {22}

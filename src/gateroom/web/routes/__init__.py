@@ -41,6 +41,7 @@ UNAUTHENTICATED = (
     "invalid_token",
     "token_expired",
     "token_revoked",
+    "session_revoked",
     "user_disabled",
     "ambiguous_credentials",
     "unavailable",

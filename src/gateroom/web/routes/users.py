@@ -17,6 +17,7 @@ from gateroom.web.schemas import (
     ConnectionPage,
     ConnectionView,
     Disconnected,
+    Ended,
     Listing,
     NewMessage,
     NewUser,
@@ -81,12 +82,13 @@ async def show(user: UserReference, _: Admin, runtime: CurrentRuntime) -> UserVi
     responses=problems(*CHANGING, "forbidden", "not_found", "conflict"),
 )
 async def change(user: UserReference, body: UserChange, admin: Admin, runtime: CurrentRuntime) -> UserView:
-    """Change roles, scopes or `disabled`; live sockets follow at once."""
+    """Change roles, scopes or `disabled`; live sockets follow at once, and a disabled account's sessions end."""
     current = await runtime.people.any(user)
     scopes = current.scopes if body.scopes is None else frozenset(body.scopes)
     _may_give(admin, scopes - current.scopes)
     if body.disabled and current.id == admin.user_id:
         raise Conflict("You cannot disable your own account.")
+    at = runtime.live.now()
     changed = replace(
         current,
         roles=current.roles if body.roles is None else frozenset(body.roles),
@@ -95,7 +97,7 @@ async def change(user: UserReference, body: UserChange, admin: Admin, runtime: C
     )
     await runtime.registry.save(changed)
     runtime.accounts.forget(changed.id)
-    await runtime.control.account_changed(changed)
+    await runtime.control.account_changed(changed, at)
     return _view(changed)
 
 
@@ -110,10 +112,11 @@ async def delete(user: UserReference, admin: Admin, runtime: CurrentRuntime) -> 
     current = await runtime.people.any(user)
     if current.id == admin.user_id:
         raise Conflict("You cannot delete your own account.")
+    at = runtime.live.now()
     await runtime.registry.remove(current)
     runtime.accounts.forget(current.id)
     runtime.live.standings.forget_user(current.id)
-    runtime.control.user_gone(current.id)
+    runtime.control.user_gone(current.id, at)
 
 
 @router.post(
@@ -146,6 +149,16 @@ async def connections(user: UserReference, _: ConnectionAdmin, runtime: CurrentR
     sessions = [runtime.live.sessions[connection.id] for connection in found]
     items = [ConnectionView(id=session.connection.id, rooms=sorted(session.rooms)) for session in sessions]
     return Listing(items=items, next=None)
+
+
+@router.delete(
+    "/{user}/sessions",
+    summary="Log a user out everywhere",
+    responses=problems(*UNAUTHENTICATED, "invalid_csrf", "forbidden", "not_found", "invalid_command"),
+)
+async def end_sessions(user: UserReference, _: Admin, runtime: CurrentRuntime) -> Ended:
+    """End all of a user's sessions with their tokens and sockets; the user may log in again."""
+    return Ended(sessions=await runtime.sessions.end_all((await runtime.people.any(user)).id))
 
 
 @router.delete(
