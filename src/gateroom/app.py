@@ -3,9 +3,8 @@
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,17 +13,14 @@ from fastapi import FastAPI
 from gateroom.auth.accounts import Accounts
 from gateroom.auth.alive import Alive
 from gateroom.auth.csrf import Csrf
-from gateroom.auth.key_files import KeyDirectory, ring_of
+from gateroom.auth.key_files import ring_of
 from gateroom.auth.key_watch import KeyWatch
-from gateroom.auth.keys import KeyRing, SigningKey
 from gateroom.auth.login import Login
-from gateroom.auth.passwords import Passwords
 from gateroom.auth.people import People
-from gateroom.auth.registry import Registry
-from gateroom.auth.sessions import Sessions, Terms
-from gateroom.auth.tokens import AccessTokens
+from gateroom.auth.sessions import Sessions
 from gateroom.broker.local import LocalBroker
 from gateroom.errors import InvalidCommand
+from gateroom.opening import Stores, access_tokens, key_directory, open_stores, room_kinds, session_terms
 from gateroom.protocol.codec import check_json
 from gateroom.protocol.events import Person
 from gateroom.realtime.control import Control
@@ -40,18 +36,11 @@ from gateroom.realtime.sweep import Sweep
 from gateroom.realtime.tick import Tick
 from gateroom.rooms.directory import Directory
 from gateroom.rooms.first_start import FirstStart, NewAccount
-from gateroom.rooms.model import RoomCaps, RoomKind
+from gateroom.rooms.model import RoomCaps
 from gateroom.rooms.moderation import Moderation
 from gateroom.rooms.standings import Standings
 from gateroom.server.profile import STATE_KEY, ServerProfile
 from gateroom.settings import Settings
-from gateroom.storage.database import open_database
-from gateroom.storage.migrate import upgrade
-from gateroom.storage.rooms import SqlMembers, SqlRooms
-from gateroom.storage.sanctions import SqlSanctions
-from gateroom.storage.sessions import SqlRevocations, SqlSessions
-from gateroom.storage.streams import SqlStreams
-from gateroom.storage.users import SqlUsers
 from gateroom.version import __version__
 from gateroom.web.api import Edge, add_to
 from gateroom.web.metrics import registry_of
@@ -60,85 +49,6 @@ from gateroom.web.runtime import Runtime, WebOptions
 INBOX = Retention(size=100, ttl=86400, durable=True)
 _BROKER, _HUB = 0, 1  # the stages of a tick
 SERVER = Person("server", "server")  # the sender of what an embedding application says without a user
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """The opened database as the core sees it, and the accounts in it."""
-
-    users: SqlUsers
-    sessions: SqlSessions
-    revocations: SqlRevocations
-    rooms: SqlRooms
-    members: SqlMembers
-    sanctions: SqlSanctions
-    streams: SqlStreams
-    passwords: Passwords
-    registry: Registry
-    check: Callable[[], Awaitable[None]]
-
-
-@asynccontextmanager
-async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
-    """Open the configured database, bring its schema up to date, and close it in the end. Raises `StorageError`."""
-    given = settings.storage.url
-    url = given.get_secret_value() if given else f"sqlite:///{settings.server.data_dir / 'gateroom.db'}"
-    database = open_database(url, settings.storage.synchronous)
-    passwords = Passwords(min_length=settings.auth.password_min_length)
-    users = SqlUsers(database)
-    registry = Registry(users, users, users, passwords, frozenset(settings.auth.default_scopes), time.time)
-    try:
-        await upgrade(database)
-        yield Stores(
-            users,
-            SqlSessions(database),
-            SqlRevocations(database),
-            SqlRooms(database),
-            SqlMembers(database, time.time),
-            SqlSanctions(database, time.time),
-            SqlStreams(database, time.time),
-            passwords,
-            registry,
-            database.ping,
-        )
-    finally:
-        passwords.close()
-        await database.close()
-
-
-def key_directory(settings: Settings) -> KeyDirectory:
-    """Return the keys of the data directory, below the configured secrets if there are any. Raises `KeyRefused`."""
-    given = (settings.auth.hmac_secret, settings.auth.previous_hmac_secret)
-    secrets = [SigningKey.from_secret(secret.get_secret_value()) for secret in given if secret is not None]
-    return KeyDirectory(settings.server.data_dir / "keys", secrets)
-
-
-def load_keys(settings: Settings) -> KeyRing:
-    """Return the signing keys, made on first use. Raises `KeyRefused`."""
-    return ring_of(key_directory(settings).keys())
-
-
-def access_tokens(settings: Settings, ring: KeyRing) -> AccessTokens:
-    return AccessTokens(ring, settings.issuer, settings.auth.audience, settings.auth.access_ttl, time.time)
-
-
-def session_terms(settings: Settings) -> Terms:
-    return Terms(idle=settings.auth.refresh_ttl, whole=settings.auth.session_max_age)
-
-
-def room_kinds(settings: Settings) -> Mapping[str, RoomKind]:
-    return {
-        name: RoomKind(
-            name=name,
-            history_size=kind.history_size,
-            history_ttl=kind.history_ttl,
-            durability=kind.durability,
-            public_role=kind.public_role,
-            presence=kind.presence,
-            join_leave=kind.join_leave == "auto",
-        )
-        for name, kind in settings.rooms.kinds.items()
-    }
 
 
 class Gateroom:

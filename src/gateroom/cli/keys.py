@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from gateroom.app import key_directory
 from gateroom.auth.key_files import KeyDirectory, ListedKey
 from gateroom.auth.keys import Algorithm
 from gateroom.cli.options import AsJson, Config, DataDir, settings_of, show
+from gateroom.opening import key_directory
 from gateroom.protocol.events import rfc3339
 
 app = typer.Typer(no_args_is_help=True, help="Rotate and list signing keys.")

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gateroom.app import Stores, open_stores
+from gateroom.opening import Stores, open_stores
 from gateroom.settings import Settings, load_settings
 
 T = TypeVar("T")

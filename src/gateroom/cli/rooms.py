@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from gateroom.app import Stores, room_kinds
 from gateroom.auth.ports import User
 from gateroom.cli.options import AsJson, Config, DataDir, Refused, settings_of, show, with_stores
 from gateroom.errors import Conflict, NotFound
 from gateroom.names import ROOM_ID_PATTERN
+from gateroom.opening import Stores, room_kinds
 from gateroom.protocol.events import rfc3339
 from gateroom.rooms.model import Member, Role, Room, Visibility
 

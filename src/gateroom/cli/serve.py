@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from gateroom.app import Gateroom, Stores, load_keys, whole_app
+from gateroom.app import Gateroom, whole_app
 from gateroom.cli.options import Config, DataDir, Refused, with_stores
 from gateroom.errors import InvalidCommand
+from gateroom.opening import Stores, load_keys
 from gateroom.rooms.first_start import NewAccount
 from gateroom.server import run
 from gateroom.server.logs import configure

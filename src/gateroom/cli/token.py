@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from gateroom.app import Stores, access_tokens, load_keys
 from gateroom.auth.claims import Claims, parse_scopes
 from gateroom.auth.principal import scope_text
 from gateroom.auth.refresh import link_of, new_token
@@ -14,6 +13,7 @@ from gateroom.auth.sessions import Device, Terms, open_session
 from gateroom.auth.tokens import Issued
 from gateroom.cli.options import AsJson, Config, DataDir, Refused, settings_of, show, with_stores
 from gateroom.errors import Refusal
+from gateroom.opening import Stores, access_tokens, load_keys
 from gateroom.protocol.events import rfc3339
 
 app = typer.Typer(no_args_is_help=True, help="Mint and inspect access tokens.")

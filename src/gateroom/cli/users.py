@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from gateroom.app import Stores
 from gateroom.auth.ports import User
 from gateroom.auth.principal import ALL_SCOPES
 from gateroom.cli.options import AsJson, Config, DataDir, Refused, settings_of, show, with_stores
 from gateroom.errors import Conflict
+from gateroom.opening import Stores
 from gateroom.protocol.events import rfc3339
 
 app = typer.Typer(no_args_is_help=True, help="Manage accounts.")
