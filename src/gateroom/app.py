@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -28,17 +29,21 @@ from gateroom.realtime.counts import Counts
 from gateroom.realtime.dispatch import Dispatch
 from gateroom.realtime.door import Door
 from gateroom.realtime.hub import Hub
+from gateroom.realtime.keeper import Keeper
 from gateroom.realtime.limits import Limits
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import Position, Retention
 from gateroom.realtime.publisher import Publisher
 from gateroom.realtime.sweep import Sweep
 from gateroom.realtime.tick import Tick
+from gateroom.rooms.activity import Activity
+from gateroom.rooms.arrivals import Arrivals
 from gateroom.rooms.directory import Directory
 from gateroom.rooms.first_start import FirstStart, NewAccount
 from gateroom.rooms.model import RoomCaps
 from gateroom.rooms.moderation import Moderation
 from gateroom.rooms.standings import Standings
+from gateroom.rooms.templates import Template, Templates
 from gateroom.server.profile import STATE_KEY, ServerProfile
 from gateroom.settings import Settings
 from gateroom.version import __version__
@@ -162,7 +167,24 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
     broker = LocalBroker(hub.deliver, partial(tick.wake, _BROKER), time.monotonic, stores.streams)
     tick.stages(broker.step, hub.flush)
     door = Door(limits, time.monotonic)
-    live = Live(hub, broker, accounts, people, standings, limits, door, counts, time.time, time.monotonic, INBOX)
+    caps = RoomCaps(settings.rooms.max_rooms, settings.rooms.max_rooms_per_user)
+    templates = Templates([Template(each.pattern, each.kind, each.visibility) for each in settings.rooms.templates])
+    arrivals, activity = Arrivals(templates, stores.rooms, standings, caps, time.time), Activity()
+    live = Live(
+        hub,
+        broker,
+        accounts,
+        people,
+        standings,
+        limits,
+        door,
+        counts,
+        time.time,
+        time.monotonic,
+        INBOX,
+        arrivals,
+        activity,
+    )
     control = Control(live)
     runtime = Runtime(
         options=_options(settings),
@@ -182,7 +204,9 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
             stores.members,
             standings,
             kinds,
-            RoomCaps(settings.rooms.max_rooms, settings.rooms.max_rooms_per_user),
+            caps,
+            templates,
+            activity,
             control,
             time.time,
         ),
@@ -195,7 +219,8 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
         checks={"storage": stores.check},
     )
     sweep = Sweep(live, broker.trim)
-    async with sweep.running(), KeyWatch(ring, directory).running():
+    keeper = Keeper(live, stores.lives, control, kinds)
+    async with sweep.running(), keeper.running(), KeyWatch(ring, directory).running():
         try:
             yield runtime
         finally:
@@ -209,24 +234,8 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
 
 
 def _limits(settings: Settings) -> Limits:
-    realtime = settings.realtime
-    return Limits(
-        max_connections=realtime.max_connections,
-        max_connections_per_user=realtime.max_connections_per_user,
-        max_connections_per_address=realtime.max_connections_per_address,
-        handshake_rate=realtime.handshake_rate,
-        max_rooms_per_connection=realtime.max_rooms_per_connection,
-        max_message_bytes=realtime.max_message_bytes,
-        publish_rate=realtime.publish_rate,
-        publish_burst=realtime.publish_burst,
-        max_backlog_bytes=realtime.max_backlog_bytes,
-        ping_interval=realtime.ping_interval,
-        ping_timeout=realtime.ping_timeout,
-        stall_timeout=realtime.stall_timeout,
-        max_connection_age=realtime.max_connection_age,
-        max_violations=realtime.max_violations,
-        expiry_notice=realtime.expiry_notice,
-    )
+    names = {field.name for field in fields(Limits)}
+    return Limits(**settings.realtime.model_dump(include=names))
 
 
 def _edge(settings: Settings) -> Edge:

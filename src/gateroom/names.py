@@ -15,3 +15,7 @@ SECURITY_HEADERS = {
 }
 # A year (RFC 6797 section 6.1): only over TLS, and to be said by every response there.
 STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
+
+TEMPLATE_USER = "{user}"  # in a pattern of room ids: the caller's id
+# Patterns of room ids begin with a letter or digit, and have at least one place that is left open.
+TEMPLATE_PATTERN = r"^[a-z0-9](?=.*(\*|\{user\}))([a-z0-9._:-]|\*|\{user\}){1,99}\Z"

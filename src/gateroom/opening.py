@@ -14,6 +14,7 @@ from gateroom.auth.tokens import AccessTokens
 from gateroom.rooms.model import RoomKind
 from gateroom.settings import Settings
 from gateroom.storage.database import open_database
+from gateroom.storage.lives import SqlLives
 from gateroom.storage.migrate import upgrade
 from gateroom.storage.rooms import SqlMembers, SqlRooms
 from gateroom.storage.sanctions import SqlSanctions
@@ -32,6 +33,7 @@ class Stores:
     rooms: SqlRooms
     members: SqlMembers
     sanctions: SqlSanctions
+    lives: SqlLives
     streams: SqlStreams
     passwords: Passwords
     registry: Registry
@@ -56,6 +58,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             SqlRooms(database),
             SqlMembers(database, time.time),
             SqlSanctions(database, time.time),
+            SqlLives(database),
             SqlStreams(database, time.time),
             passwords,
             registry,
@@ -88,14 +91,6 @@ def session_terms(settings: Settings) -> Terms:
 
 def room_kinds(settings: Settings) -> Mapping[str, RoomKind]:
     return {
-        name: RoomKind(
-            name=name,
-            history_size=kind.history_size,
-            history_ttl=kind.history_ttl,
-            durability=kind.durability,
-            public_role=kind.public_role,
-            presence=kind.presence,
-            join_leave=kind.join_leave == "auto",
-        )
+        name: RoomKind(name=name, **{**kind.model_dump(), "join_leave": kind.join_leave == "auto"})
         for name, kind in settings.rooms.kinds.items()
     }

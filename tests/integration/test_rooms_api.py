@@ -29,7 +29,7 @@ def test_a_room_is_made_and_shown(gateway: InProcess, owner: Account) -> None:
     made = answer.json()
     assert answer.status_code == 201
     assert answer.headers["Location"] == "/api/rooms/desk"
-    assert set(made) == {"id", "kind", "title", "visibility", "created_at"}
+    assert set(made) == {"id", "kind", "title", "visibility", "capacity", "ttl", "created_at"}
     assert (made["id"], made["kind"], made["title"], made["visibility"]) == ("desk", "default", "The desk", "private")
     assert gateway.get("/api/rooms/desk", owner).json() == made
 

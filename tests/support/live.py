@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, cast
@@ -19,24 +19,27 @@ from gateroom.realtime.counts import Counts
 from gateroom.realtime.dispatch import Dispatch
 from gateroom.realtime.door import Door, Place
 from gateroom.realtime.hub import Hub
+from gateroom.realtime.keeper import Keeper
 from gateroom.realtime.limits import Limits
 from gateroom.realtime.live import Live
 from gateroom.realtime.multiplexed import MultiplexedSession
 from gateroom.realtime.ports import Retention
 from gateroom.realtime.publisher import Publisher
 from gateroom.realtime.session import Session
-from gateroom.realtime.single import InboxSession, RoomSession
+from gateroom.realtime.single import InboxSession, RoomSession, admit
 from gateroom.realtime.sweep import Sweep
 from gateroom.realtime.tick import Tick
 from gateroom.realtime.topics import user_topic
-from gateroom.rooms import policy
+from gateroom.rooms.activity import Activity
+from gateroom.rooms.arrivals import Arrivals
 from gateroom.rooms.directory import Directory
-from gateroom.rooms.model import NO_CAPS, Action, Durability, Measure, Role, Room, RoomKind, Visibility
+from gateroom.rooms.model import NO_CAPS, Durability, Measure, Role, Room, RoomCaps, RoomKind, Visibility
 from gateroom.rooms.moderation import Moderation
 from gateroom.rooms.standings import Standings
+from gateroom.rooms.templates import Template, Templates
 from support.gates import Gate, GatedBroker, GatedMembers, GatedRooms, GatedSanctions, GatedSessions, GatedUsers
 from support.sinks import Closed, RecordingSink
-from support.stores import a_session, a_user, in_memory
+from support.stores import Stores, a_session, a_user, in_memory
 from support.streams import InMemoryStreamLog
 
 USUAL_SCOPES = frozenset({Scope.USERS_SEND, Scope.ROOMS_CREATE})
@@ -156,9 +159,14 @@ class LiveWorld:
         self,
         limits: Limits | None = None,
         kinds: Mapping[str, RoomKind] = KINDS,
+        *,
+        templates: Sequence[Template] = (),
+        caps: RoomCaps = NO_CAPS,
+        stores: Stores | None = None,
     ) -> None:
+        """`stores` are those of another world, to be one after a restart."""
         self.limits = limits or Limits()
-        self.stores = in_memory()
+        self.stores = stores or in_memory()
         self.clock = self.stores.clock
         self.sql, self.reading = Gate(), Gate()  # in front of the stores, and of history
         users = GatedUsers(self.stores.users, self.sql)
@@ -177,6 +185,9 @@ class LiveWorld:
         self.broker = GatedBroker(self.local, self.reading)
         self.tick.stages(self.broker.step, self.hub.flush)
         self.door = Door(self.limits, self.clock)
+        named = Templates(templates)
+        self.activity = Activity()
+        self.arrivals = Arrivals(named, rooms, self.standings, caps, self.clock)
         self.live = Live(
             self.hub,
             self.broker,
@@ -189,12 +200,23 @@ class LiveWorld:
             self.clock,
             self.clock,
             Retention(100, 86400, durable=True),
+            self.arrivals,
+            self.activity,
         )
         self.control, self.dispatch, self.publisher = Control(self.live), Dispatch(self.live), Publisher(self.live)
         self.sweep = Sweep(self.live, self.local.trim)
         self.directory = Directory(
-            self.stores.rooms, self.stores.members, self.standings, kinds, NO_CAPS, self.control, self.clock
+            self.stores.rooms,
+            self.stores.members,
+            self.standings,
+            kinds,
+            caps,
+            named,
+            self.activity,
+            self.control,
+            self.clock,
         )
+        self.keeper = Keeper(self.live, self.stores.lives, self.control, kinds)
         self.moderation = Moderation(self.stores.sanctions, self.standings, self.control, self.clock)
 
     async def user(self, name: str, *scopes: str, expires_in: float = 900) -> Principal:
@@ -292,7 +314,7 @@ class LiveWorld:
             return MultiplexedSession(self.live, principal, place, self.dispatch)
         if kind == "inbox":
             return InboxSession(self.live, principal, place, as_events=as_events)
-        policy.require(Action.READ, (await self.standings.of(principal, room)).grants)
+        await admit(self.live, principal, room)
         return RoomSession(self.live, principal, place, room, as_events=as_events)
 
     async def joined(self, room_id: str, *names: str) -> list[Peer]:

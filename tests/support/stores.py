@@ -1,7 +1,7 @@
 """The stores for tests: in memory, complete and held to the same conformance suites as the SQL ones; and these."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,8 +20,9 @@ from gateroom.errors import Conflict, LimitReached, NotFound
 from gateroom.realtime.ports import StreamLog
 from gateroom.realtime.topics import room_topic, user_topic
 from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction, Visibility
-from gateroom.rooms.ports import MemberStore, RoomStore, SanctionStore
+from gateroom.rooms.ports import MemberStore, RoomLives, RoomStore, SanctionStore
 from gateroom.storage.database import Database
+from gateroom.storage.lives import SqlLives
 from gateroom.storage.rooms import SqlMembers, SqlRooms
 from gateroom.storage.sanctions import SqlSanctions
 from gateroom.storage.sessions import SqlRevocations, SqlSessions
@@ -92,19 +93,24 @@ class InMemoryUsers:
 
 
 class InMemoryRooms:
-    """The `RoomStore` in a dict; `members` is the `MemberStore` of the same rooms."""
+    """The `RoomStore` and `RoomLives` in a dict; `members` is the `MemberStore` of the same rooms."""
 
     def __init__(self, users: InMemoryUsers, clock: Clock | None = None) -> None:
         self.members = InMemoryMembers(self, users, clock or FrozenClock())
         self._users = users
         self._rooms: dict[str, Room] = {}
+        self._ends: dict[str, float] = {}
         self.on_remove: list[Callable[[str], None]] = []  # told the id of a room that was deleted
         users.on_remove.append(self._forget_user)
 
     async def add(self, room: Room, owner_id: str | None, caps: RoomCaps = NO_CAPS) -> None:
         if room.id in self._rooms:
             raise Conflict
-        if len(self._rooms) >= caps.max_rooms > 0 or self.members.owned_by(owner_id) >= caps.max_rooms_per_user > 0:
+        if owner_id is not None:
+            owned = self.members.owned_by(owner_id)
+        else:
+            owned = sum(other.created_by == room.created_by for other in self._rooms.values() if room.created_by)
+        if len(self._rooms) >= caps.max_rooms > 0 or owned >= caps.max_rooms_per_user > 0:
             raise LimitReached
         for user_id in {room.created_by, owner_id} - {None}:
             self._users.existing(str(user_id))
@@ -117,11 +123,14 @@ class InMemoryRooms:
 
     async def save(self, room: Room) -> None:
         kept = self.existing(room.id)
-        self._rooms[room.id] = replace(kept, title=room.title, visibility=room.visibility)
+        self._rooms[room.id] = replace(
+            kept, title=room.title, visibility=room.visibility, capacity=room.capacity, ttl=room.ttl
+        )
 
     async def remove(self, room_id: str) -> None:
         self.existing(room_id)
         del self._rooms[room_id]
+        self._ends.pop(room_id, None)
         self.members.forget(room_id=room_id)
         for tell in self.on_remove:
             tell(room_id)
@@ -133,6 +142,27 @@ class InMemoryRooms:
 
         found = [room for room in self._rooms.values() if room.id > (after or "") and seen(room)]
         return sorted(found, key=lambda room: room.id)[:limit]
+
+    async def touch(self, ends: Mapping[str, float | None]) -> None:
+        for room_id in ends.keys() & self._rooms.keys():
+            self._set_end(room_id, ends[room_id])
+
+    async def expire(self, now: float, limit: int) -> Sequence[str]:
+        over = sorted(room_id for room_id, end in self._ends.items() if end <= now)[:limit]
+        for room_id in over:
+            await self.remove(room_id)
+        return over
+
+    async def adopt(self, ttls: Mapping[str, float], now: float) -> None:
+        for room in self._rooms.values():
+            ttl = ttls.get(room.kind, ttls["default"]) if room.ttl is None else room.ttl
+            self._set_end(room.id, min(self._ends.get(room.id, math.inf), now + ttl) if ttl else None)
+
+    def _set_end(self, room_id: str, end: float | None) -> None:
+        if end is None:
+            self._ends.pop(room_id, None)
+        else:
+            self._ends[room_id] = end
 
     def existing(self, room_id: str) -> Room:
         """Return the room. Raises `NotFound`."""
@@ -269,6 +299,7 @@ class Stores:
     rooms: RoomStore
     members: MemberStore
     sanctions: SanctionStore
+    lives: RoomLives
     streams: StreamLog
     clock: FrozenClock
 
@@ -283,7 +314,8 @@ def in_memory() -> Stores:
     rooms.on_remove.append(lambda room_id: streams.drop(room_topic(room_id)))
     users.on_remove.append(lambda user_id: streams.drop(user_topic(user_id)))
     sessions, revoked = users.sessions, InMemoryRevocations()
-    return Stores(users, users, users, sessions, sessions, revoked, rooms, rooms.members, sanctions, streams, clock)
+    members = rooms.members
+    return Stores(users, users, users, sessions, sessions, revoked, rooms, members, sanctions, rooms, streams, clock)
 
 
 def in_sql(database: Database) -> Stores:
@@ -293,7 +325,8 @@ def in_sql(database: Database) -> Stores:
     sessions, revoked = SqlSessions(database), SqlRevocations(database)
     rooms, members = SqlRooms(database), SqlMembers(database, clock)
     sanctions, streams = SqlSanctions(database, clock), SqlStreams(database, clock)
-    return Stores(users, users, users, sessions, sessions, revoked, rooms, members, sanctions, streams, clock)
+    lives = SqlLives(database)
+    return Stores(users, users, users, sessions, sessions, revoked, rooms, members, sanctions, lives, streams, clock)
 
 
 def a_user(name: str, **changes: Any) -> User:

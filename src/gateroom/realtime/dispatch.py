@@ -97,13 +97,19 @@ class Dispatch:
 
     def _join_now(self, session: Session, lane: Subscription, command: Join) -> None:
         standing = self._live.standings.known(session.principal, command.room)
-        if standing is None or command.since is not None or self._live.broker.head(lane.topic) is None:
+        if standing is None or command.since is not None or self._to_be_made(session, standing, lane):
             self._later(session, lane, command, self._join_later(session, lane, command))
         else:
             self._enter(session, lane, command, standing, None)
 
+    def _to_be_made(self, session: Session, standing: Standing, lane: Subscription) -> bool:
+        """Say whether the stream, or the room itself, has to come into being first."""
+        due = standing.room is None and self._live.arrivals.due(session.principal, lane.room_id)
+        return due or self._live.broker.head(lane.topic) is None
+
     async def _join_later(self, session: Session, lane: Subscription, command: Join) -> None:
         standings = self._live.standings
+        await self._live.arrivals.arrive(session.principal, command.room)
         while True:
             changes = standings.changes
             standing = await session.standing_in(command.room)
@@ -186,6 +192,8 @@ class Dispatch:
             raise NotJoined
         if not lane.kind.presence:
             raise Forbidden
+        if lane.ttl:
+            self._live.activity.note(lane.room_id, lane.ttl)
         people = self._live.hub.people(lane.topic)
         users = [{"id": person.id, "name": person.name, "connections": count} for person, count in people]
         self._succeed(session, command, {"users": users})

@@ -115,6 +115,11 @@ class Hub:
         topic = self._topics.get(name)
         return len(topic.users) if topic else 0
 
+    def is_full(self, name: str, user_id: str, capacity: int) -> bool:
+        """Say whether a user who is not on a topic yet would be one more than `capacity` (0: no limit)."""
+        topic = self._topics.get(name)
+        return capacity > 0 and topic is not None and len(topic.users) >= capacity and user_id not in topic.users
+
     @property
     def room_count(self) -> int:
         """How many rooms have a connection here."""

@@ -12,6 +12,8 @@ from gateroom.realtime.hub import Hub
 from gateroom.realtime.limits import Limits
 from gateroom.realtime.ports import Broker, Retention
 from gateroom.realtime.tasks import Tasks
+from gateroom.rooms.activity import Activity
+from gateroom.rooms.arrivals import Arrivals
 from gateroom.rooms.standings import Standings
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class Live:
     now: Callable[[], float]  # seconds since the epoch
     monotonic: Callable[[], float]  # seconds
     inbox: Retention
+    arrivals: Arrivals
+    activity: Activity
     tasks: Tasks = field(default_factory=Tasks)
     sessions: dict[str, "Session"] = field(default_factory=dict)
     crowded: set[str] = field(default_factory=set)  # room topics whose member count is to be announced

@@ -36,6 +36,8 @@ def _judged_body(live: Live, lane: Subscription, sender: Person, data: Raw | byt
         raise NotJoined
     now = live.now()
     policy.require(Action.WRITE, lane.grants.at(now))
+    if lane.ttl:
+        live.activity.note(lane.room_id, lane.ttl)
     return events.message_body(lane.room_id, sender, data, now)
 
 

@@ -16,6 +16,7 @@ from gateroom.errors import (
     RateLimited,
     Refusal,
     Restarting,
+    RoomFull,
     SlowConsumer,
     TokenExpired,
 )
@@ -220,13 +221,17 @@ class Session(ABC):
             self._keep_alive(monotonic)
 
     def subscribe(self, subscription: Subscription, standing: Standing) -> None:
-        """Enter the room with these rights, or take them over where already there."""
+        """Enter the room with these rights, or take them over where already there. Raises `RoomFull`."""
+        hub = self.live.hub
+        if not subscription.joined and hub.is_full(subscription.topic, self.principal.user_id, standing.capacity):
+            raise RoomFull
         subscription.judge(standing)
+        self.live.activity.used(standing)
         if subscription.joined:
-            self.live.hub.catch_up(subscription.topic)  # the answer counts it: it must not come after that
+            hub.catch_up(subscription.topic)  # the answer counts it: it must not come after that
             return
         subscription.joined = True
-        first = self.live.hub.join(subscription.topic, self.connection, plain=self.plain)
+        first = hub.join(subscription.topic, self.connection, plain=self.plain)
         if first:
             announce(self.live, subscription, "joined", self.connection.person)
 

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 
 from gateroom.auth.principal import Principal
-from gateroom.errors import Forbidden, GateroomError, Overloaded, RateLimited, Refusal
+from gateroom.errors import Forbidden, GateroomError, LimitReached, Overloaded, RateLimited, Refusal, RoomFull
 from gateroom.realtime.dispatch import MAX_WAITING
 from gateroom.realtime.door import Place
 from gateroom.realtime.greeting import welcome
@@ -18,7 +18,7 @@ from gateroom.realtime.ports import Outcome, Position
 from gateroom.realtime.records import room_message
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
-from gateroom.realtime.topics import user_topic
+from gateroom.realtime.topics import room_topic, user_topic
 from gateroom.rooms import policy
 from gateroom.rooms.model import Action
 from gateroom.rooms.standings import Standing
@@ -121,6 +121,21 @@ class RoomSession(_SingleSession):
             self.end(error)
         else:
             self.close(POLICY_VIOLATION, error.code)
+
+
+async def admit(live: Live, principal: Principal, room_id: str) -> None:
+    """Judge whether the caller may open a socket for the room, which a template may bring into being now.
+
+    Raises the refusal, or `Unavailable`. It is judged once more when the session enters.
+    """
+    try:
+        await live.arrivals.arrive(principal, room_id)
+    except LimitReached:  # which a handshake has no word for
+        raise Forbidden from None
+    standing = await live.standings.of(principal, room_id)
+    policy.require(Action.READ, standing.grants)
+    if live.hub.is_full(room_topic(room_id), principal.user_id, standing.capacity):
+        raise RoomFull
 
 
 class InboxSession(_SingleSession):

@@ -33,6 +33,7 @@ class Subscription:
         "room_id",
         "settling",
         "topic",
+        "ttl",
     )
 
     def __init__(self, room_id: str) -> None:
@@ -43,6 +44,7 @@ class Subscription:
         self.grants = NOTHING
         self.kind = _NO_KIND
         self.retention = _NO_RETENTION
+        self.ttl = 0.0  # seconds that the room lives after it was last used; 0: for good
         self._in_flight = 0
         self._going_on = False
         self._waiting: deque[tuple[bool, Callable[[], None]]] | None = None
@@ -50,6 +52,7 @@ class Subscription:
     def judge(self, standing: Standing) -> None:
         """Take over what the standing allows."""
         self.grants = standing.grants
+        self.ttl = standing.ttl
         if self.kind is not standing.kind:
             self.kind = standing.kind
             self.retention = retention_of(standing.kind)

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gateroom.auth.principal import Principal, Scope
-from gateroom.errors import InvalidCommand
+from gateroom.errors import Forbidden, InvalidCommand
 from gateroom.rooms import policy
+from gateroom.rooms.activity import Activity
 from gateroom.rooms.model import NO_CAPS, Action, Member, Role, Room, RoomCaps, RoomKind, Visibility
 from gateroom.rooms.ports import MemberStore, RoomStore, Watcher
-from gateroom.rooms.standings import Standing, Standings
+from gateroom.rooms.standings import Standings
+from gateroom.rooms.templates import Templates
 
 
 class Directory:
@@ -24,6 +26,8 @@ class Directory:
         standings: Standings,
         kinds: Mapping[str, RoomKind],
         caps: RoomCaps,
+        templates: Templates,
+        activity: Activity,
         watcher: Watcher,
         now: Callable[[], float],
     ) -> None:
@@ -33,14 +37,30 @@ class Directory:
         self._standings = standings
         self._kinds = kinds
         self._caps = caps
+        self._templates = templates
+        self._activity = activity
         self._watcher = watcher
         self._now = now
 
-    async def create(self, principal: Principal, room_id: str, kind: str, title: str, visibility: Visibility) -> Room:
-        """Make a room owned by the caller. Raises `Forbidden`, `Conflict`, `InvalidCommand` or `LimitReached`."""
+    async def create(
+        self,
+        principal: Principal,
+        room_id: str,
+        kind: str,
+        title: str,
+        visibility: Visibility,
+        capacity: int | None = None,
+        ttl: float | None = None,
+    ) -> Room:
+        """Make a room owned by the caller. Raises `Forbidden`, `Conflict`, `InvalidCommand` or `LimitReached`.
+
+        What a template makes on first use is not taken before by anybody, but with the scope over all rooms.
+        """
         principal.require(Scope.ROOMS_CREATE)
+        if self._templates.reserve(room_id) and Scope.ROOMS_ADMIN not in principal.scopes:
+            raise Forbidden("Rooms of such a name come into being by themselves.")
         room = self._new(room_id, kind, title, visibility, principal.user_id)
-        return await self._add(room, principal.user_id, self._caps)
+        return await self._add(replace(room, capacity=capacity, ttl=ttl), principal.user_id, self._caps)
 
     async def found(self, room_id: str, kind: str, title: str, visibility: Visibility) -> Room:
         """Make a room on the server's own account, without owner. Raises `Conflict` or `InvalidCommand`."""
@@ -54,13 +74,11 @@ class Directory:
     async def _add(self, room: Room, owner_id: str | None, caps: RoomCaps) -> Room:
         await self._rooms.add(room, owner_id, caps)
         self._standings.forget(room.id, owner_id)
+        self._activity.note(room.id, self._kinds[room.kind].ttl_of(room))
         return room
 
     async def show(self, principal: Principal, room_id: str) -> Room:
         return (await self._standings.allowed(principal, room_id, Action.READ))[0]
-
-    async def standing(self, principal: Principal, room_id: str) -> Standing:
-        return await self._standings.of(principal, room_id)
 
     async def page(self, principal: Principal, after: str | None, limit: int) -> Sequence[Room]:
         """List public rooms and the caller's own, by id; with scope `rooms:admin` all of them."""
@@ -68,12 +86,26 @@ class Directory:
         return await self._rooms.page(visible_to, after, limit)
 
     async def change(
-        self, principal: Principal, room_id: str, title: str | None, visibility: Visibility | None
+        self,
+        principal: Principal,
+        room_id: str,
+        title: str | None,
+        visibility: Visibility | None,
+        capacity: int | None = None,
+        ttl: float | None = None,
     ) -> Room:
         """Set what is not None; who may no longer read the room is removed from it at once."""
-        room, _ = await self._standings.allowed(principal, room_id, Action.CHANGE)
-        changed = replace(room, title=room.title if title is None else title, visibility=visibility or room.visibility)
+        room, standing = await self._standings.allowed(principal, room_id, Action.CHANGE)
+        changed = replace(
+            room,
+            title=room.title if title is None else title,
+            visibility=visibility or room.visibility,
+            capacity=room.capacity if capacity is None else capacity,
+            ttl=room.ttl if ttl is None else ttl,
+        )
         await self._rooms.save(changed)
+        if ttl is not None:
+            self._activity.note(room_id, standing.kind.ttl_of(changed))
         await self._tell(room_id, None)
         return changed
 

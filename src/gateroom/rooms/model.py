@@ -48,9 +48,19 @@ class RoomKind:
     history_size: int = 100  # messages; 0: none are kept
     history_ttl: float = 86400
     durability: Durability = Durability.DURABLE
+    capacity: int = 0  # users who may be in such a room at once
+    ttl: float = 0  # how long a room lives after it was last used
     public_role: Role = Role.MEMBER
     presence: bool = True
     join_leave: bool = True  # announce who comes and goes
+
+    def capacity_of(self, room: "Room | None") -> int:
+        """Return how many users may be in a room of this kind at once; 0: no limit."""
+        return self.capacity if room is None or room.capacity is None else room.capacity
+
+    def ttl_of(self, room: "Room | None") -> float:
+        """Return how many seconds a room of this kind lives after it was last used; 0: for good."""
+        return self.ttl if room is None or room.ttl is None else room.ttl
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,7 @@ class RoomCaps:
     """How many rooms there may be; 0 means no limit."""
 
     max_rooms: int = 0
-    max_rooms_per_user: int = 0  # that one is an owner of
+    max_rooms_per_user: int = 0  # that one is an owner of, or without an owner brought into being
 
 
 NO_CAPS = RoomCaps()
@@ -66,7 +76,7 @@ NO_CAPS = RoomCaps()
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A named place that messages are published to. Times are seconds since the epoch."""
+    """A named place that messages are published to. Times are seconds since the epoch; None: as its kind has it."""
 
     id: str
     kind: str
@@ -74,6 +84,8 @@ class Room:
     visibility: Visibility
     created_by: str | None  # a user id; None for rooms the server makes
     created_at: float
+    capacity: int | None = None  # users who may be in it at once; 0: no limit
+    ttl: float | None = None  # seconds that it lives after it was last used; 0: for good
 
 
 @dataclass(frozen=True, slots=True)

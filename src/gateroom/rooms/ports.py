@@ -1,6 +1,6 @@
 """What the room directory needs from outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction
@@ -12,15 +12,15 @@ class RoomStore(Protocol):
     async def add(self, room: Room, owner_id: str | None, caps: RoomCaps = NO_CAPS) -> None:
         """Add a room and, unless None, its owner as first member, in one step with counting what there is.
 
-        Raises `Conflict` when the id is taken, `LimitReached` when it would be one room too many, `NotFound` when the
-        owner or maker is gone.
+        Raises `Conflict` when the id is taken, `LimitReached` when it would be one room too many (of those the owner
+        has, or if there is to be none, of those the maker has made), `NotFound` when the owner or maker is gone.
         """
         ...
 
     async def by_id(self, room_id: str) -> Room | None: ...
 
     async def save(self, room: Room) -> None:
-        """Overwrite title and visibility. Raises `NotFound` when it is gone."""
+        """Overwrite title, visibility, capacity and ttl. Raises `NotFound` when it is gone."""
         ...
 
     async def remove(self, room_id: str) -> None:
@@ -30,6 +30,26 @@ class RoomStore(Protocol):
     async def page(self, visible_to: str | None, after: str | None, limit: int) -> Sequence[Room]:
         """Return up to `limit` rooms in order of id after `after`: public ones and those `visible_to` (a user id)
         is a member of; every room when it is None."""
+        ...
+
+
+class RoomLives(Protocol):
+    """Until when rooms live; each call is its own transaction. Moments are seconds since the epoch."""
+
+    async def touch(self, ends: Mapping[str, float | None]) -> None:
+        """Have rooms live until these moments, or for good; those that are gone stay gone."""
+        ...
+
+    async def expire(self, now: float, limit: int) -> Sequence[str]:
+        """Delete up to `limit` rooms that live no longer, as `RoomStore.remove` does, and return their ids."""
+        ...
+
+    async def adopt(self, ttls: Mapping[str, float], now: float) -> None:
+        """Follow the configuration: `ttls` has the seconds of each kind (0: for good), "default" among them.
+
+        A room that is to end and had no end gets one, that of one which may no longer live so long comes nearer, and
+        one that is to live for good has none.
+        """
         ...
 
 

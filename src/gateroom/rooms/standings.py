@@ -22,6 +22,16 @@ class Standing:
     kind: RoomKind
     grants: Grants
 
+    @property
+    def capacity(self) -> int:
+        """How many users may be in the room at once; 0: no limit."""
+        return self.kind.capacity_of(self.room)
+
+    @property
+    def ttl(self) -> float:
+        """How many seconds the room lives after it was last used; 0: for good."""
+        return self.kind.ttl_of(self.room)
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -94,6 +104,10 @@ class Standings:
             raise Banned if standing.grants.measure is Measure.BAN else NotFound
         policy.require(action, standing.grants)
         return standing.room, standing
+
+    def would_be(self, room: Room, owner: Member | None, principal: Principal) -> Standing:
+        """Judge in a room that is not made yet, `owner` being the caller or nobody."""
+        return self._judge(room, _Place(owner, UNRESTRAINED), principal)
 
     async def kind_of(self, room_id: str) -> RoomKind:
         """Return the kind of a room. Raises `NotFound` when there is no such room."""

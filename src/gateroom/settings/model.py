@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateroom.rooms.model import Durability, Role
+from gateroom.rooms.model import Durability, Role, Visibility
 from gateroom.settings.values import (
     AnyCase,
     BrokerUrl,
@@ -41,6 +41,7 @@ from gateroom.settings.values import (
     Rate,
     ScopeName,
     Seconds,
+    TemplatePattern,
     WholeSeconds,
     is_loopback,
     origin_host,
@@ -134,6 +135,8 @@ class KindSettings(_Section):
     history_size: Annotated[Count, Field(ge=1, le=100_000)] = 100  # to keep none, durability is `none`
     history_ttl: Seconds = 86400
     durability: Durability = Durability.DURABLE
+    capacity: Count = 0
+    ttl: Seconds = 0  # after a room was last used
     public_role: Role = Role.MEMBER
     presence: bool = True
     join_leave: Literal["auto", "off"] = "auto"
@@ -143,11 +146,20 @@ def _with_default_kind(kinds: Mapping[str, KindSettings]) -> Mapping[str, KindSe
     return {DEFAULT_KIND: KindSettings(), **kinds}
 
 
+class TemplateSettings(_Section):
+    """What rooms of a name are like that come into being by themselves."""
+
+    pattern: TemplatePattern
+    kind: KindName = DEFAULT_KIND
+    visibility: Visibility = Visibility.PRIVATE
+
+
 class RoomsSettings(_Section):
     """How many rooms there may be, and of what kinds; the kind `default` always exists."""
 
     max_rooms: Count = 0
     max_rooms_per_user: Count = 100
+    templates: Items[TemplateSettings] = ()
     kinds: Annotated[Mapping[KindName, KindSettings], AfterValidator(_with_default_kind)] = Field(default_factory=dict)
 
 
@@ -231,5 +243,8 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, str], str]]
             yield ("auth", "admin_password"), sentence
     if auth.previous_hmac_secret is not None and auth.hmac_secret is None:
         yield ("auth", "previous_hmac_secret"), "must not be set without auth.hmac_secret"
+    for template in settings.rooms.templates:
+        if template.kind not in settings.rooms.kinds:
+            yield ("rooms", "templates"), f"has a kind that is not configured; add [rooms.kinds.{template.kind}]"
     if 0 < realtime.max_backlog_bytes < realtime.max_message_bytes:
         yield ("realtime", "max_backlog_bytes"), "must not be less than realtime.max_message_bytes"

@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
 from gateroom.auth.keys import KeyRefused, SigningKey
+from gateroom.names import TEMPLATE_PATTERN
 
 _TIME_UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE_UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -125,6 +126,12 @@ def _checked_kind_name(value: str) -> str:
     return value
 
 
+def _checked_pattern(value: str) -> str:
+    if not re.match(TEMPLATE_PATTERN, value):
+        raise ValueError("must be a room id in which * or {user} stands for something, such as order:*")
+    return value
+
+
 def _checked_password(value: SecretStr) -> SecretStr:
     # A byte in the environment that is not UTF-8 arrives as a lone surrogate, which can be neither hashed nor typed.
     if any("\ud800" <= character <= "\udfff" for character in value.get_secret_value()):
@@ -177,4 +184,5 @@ Origin = Annotated[str, AfterValidator(_normal_origin)]
 Network = Annotated[str, AfterValidator(_normal_network)]
 Directory = Annotated[Path, AfterValidator(_checked_directory)]
 ScopeName = Annotated[str, AfterValidator(_checked_scope)]
+TemplatePattern = Annotated[str, AfterValidator(_checked_pattern)]
 KindName = Annotated[str, AfterValidator(_checked_kind_name)]

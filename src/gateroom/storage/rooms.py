@@ -11,7 +11,16 @@ from gateroom.rooms.model import NO_CAPS, Member, Role, Room, RoomCaps, Visibili
 from gateroom.storage.database import Database
 from gateroom.storage.schema import members, rooms, users
 
-_ROOMS = select(rooms.c.id, rooms.c.kind, rooms.c.title, rooms.c.visibility, rooms.c.created_by, rooms.c.created_at)
+_ROOMS = select(
+    rooms.c.id,
+    rooms.c.kind,
+    rooms.c.title,
+    rooms.c.visibility,
+    rooms.c.created_by,
+    rooms.c.created_at,
+    rooms.c.capacity,
+    rooms.c.ttl,
+)
 _MEMBERS = select(members.c.room_id, members.c.user_id, users.c.username, members.c.role, members.c.since).join(
     users, users.c.id == members.c.user_id
 )
@@ -39,6 +48,8 @@ class SqlRooms:
                     visibility=room.visibility,
                     created_by=room.created_by,
                     created_at=room.created_at,
+                    capacity=room.capacity,
+                    ttl=room.ttl,
                 )
             )
             if owner_id is not None:
@@ -55,7 +66,9 @@ class SqlRooms:
     async def save(self, room: Room) -> None:
         async def work(connection: AsyncConnection) -> None:
             changed = await connection.execute(
-                update(rooms).where(rooms.c.id == room.id).values(title=room.title, visibility=room.visibility)
+                update(rooms)
+                .where(rooms.c.id == room.id)
+                .values(title=room.title, visibility=room.visibility, capacity=room.capacity, ttl=room.ttl)
             )
             if not changed.rowcount:
                 raise NotFound
@@ -152,7 +165,10 @@ async def _require_space(connection: AsyncConnection, room: Room, owner_id: str 
         raise Conflict
     if caps.max_rooms and (await connection.scalar(select(func.count()).select_from(rooms)) or 0) >= caps.max_rooms:
         raise LimitReached
-    owned = select(func.count()).where(members.c.user_id == owner_id, members.c.role == Role.OWNER)
+    if owner_id is not None:
+        owned = select(func.count()).where(members.c.user_id == owner_id, members.c.role == Role.OWNER)
+    else:
+        owned = select(func.count()).where(rooms.c.created_by == room.created_by)
     if caps.max_rooms_per_user and (await connection.scalar(owned) or 0) >= caps.max_rooms_per_user:
         raise LimitReached
 

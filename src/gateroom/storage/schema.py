@@ -97,6 +97,9 @@ class RoomColumns(TypedColumns):
     visibility: Named[Visibility] = Column(_word(Visibility))
     created_by: Named[str | None] = Column(KEY, ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Named[float] = Column(Double)
+    capacity: Named[int | None] = Column(BigInteger)  # None, here and below: as the kind has it
+    ttl: Named[float | None] = Column(Double)
+    expires_at: Named[float | None] = Column(Double)  # None: it lives for good
 
 
 class MemberColumns(TypedColumns):
@@ -156,6 +159,7 @@ rooms = Table(
     RoomColumns,
     Index(None, "visibility", "id"),  # the page of public rooms
     Index(None, "created_by"),  # a user's removal
+    Index(None, "expires_at"),
 )
 members = Table(
     "members",

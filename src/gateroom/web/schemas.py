@@ -38,6 +38,10 @@ RoomId = Annotated[str, Field(pattern=_written(ROOM_ID_PATTERN), examples=["lobb
 ScopeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,40}(:[a-z0-9_.-]{1,40})?$")]
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")]
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+Capacity = Annotated[int, Field(ge=0, le=1_000_000_000, description="Users at once; 0: no limit.")]
+Ttl = Annotated[
+    float, Field(ge=0, le=315_360_000, description="Seconds the room lives after it was last used; 0: for good.")
+]
 Title = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -170,6 +174,10 @@ class NewRoom(_Body):
     kind: Annotated[str, Field(max_length=40)] = "default"
     title: Title = ""
     visibility: Visibility = Visibility.PRIVATE
+    capacity: Capacity | None = Field(None, description="Users at once; 0: no limit; left out: as its kind has it.")
+    ttl: Ttl | None = Field(
+        None, description="Seconds it lives after it was last used; 0: for good; left out: as its kind has it."
+    )
 
 
 class RoomChange(_Body):
@@ -177,6 +185,8 @@ class RoomChange(_Body):
 
     title: Title | None = Field(None, examples=["The desk"])
     visibility: Visibility | None = None
+    capacity: Capacity | None = None
+    ttl: Ttl | None = None
 
 
 class RoomView(_Body):
@@ -184,6 +194,8 @@ class RoomView(_Body):
     kind: str
     title: str
     visibility: Visibility
+    capacity: Capacity
+    ttl: Ttl
     created_at: str
 
 

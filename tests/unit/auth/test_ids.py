@@ -5,7 +5,7 @@ import re
 from gateroom.auth.ids import new_id
 
 
-def test_ids_are_22_base64url_characters_and_never_the_same() -> None:
+def test_ids_are_26_lower_case_characters_and_never_the_same() -> None:
     ids = {new_id() for _ in range(10_000)}
     assert len(ids) == 10_000
-    assert all(re.fullmatch(r"[A-Za-z0-9_-]{22}", one) for one in ids)
+    assert all(re.fullmatch(r"[a-z2-7]{26}", one) for one in ids)

@@ -106,7 +106,7 @@ async def test_a_token_has_the_asked_scopes_that_the_account_has(
 async def test_every_login_is_a_session_of_its_own_with_secrets_of_full_length(world: World) -> None:
     logins = [await world.begin() for _ in range(50)]
     assert len({login.session.id for login in logins}) == len({login.refresh_token for login in logins}) == 50
-    assert {len(login.session.id) for login in logins} == {22}
+    assert {len(login.session.id) for login in logins} == {26}
     assert {len(login.refresh_token) for login in logins} == {69}
 
 

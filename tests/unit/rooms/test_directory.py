@@ -6,9 +6,11 @@ import pytest
 
 from gateroom.auth.principal import Principal, Scope
 from gateroom.errors import Conflict, Forbidden, GateroomError, InvalidCommand, LimitReached, NotFound
+from gateroom.rooms.activity import Activity
 from gateroom.rooms.directory import Directory
 from gateroom.rooms.model import NO_CAPS, Member, Role, RoomCaps, Visibility
 from gateroom.rooms.standings import Standings
+from gateroom.rooms.templates import Template, Templates
 from support.live import KINDS
 from support.stores import Stores, a_user, in_memory
 
@@ -51,7 +53,15 @@ class House:
             self.stores.clock,
         )
         self.directory = Directory(
-            self.stores.rooms, self.stores.members, self.standings, KINDS, caps, self.told, self.stores.clock
+            self.stores.rooms,
+            self.stores.members,
+            self.standings,
+            KINDS,
+            caps,
+            Templates([Template("order:*"), Template("box:{user}")]),
+            Activity(),
+            self.told,
+            self.stores.clock,
         )
 
     async def fill(self) -> "House":
@@ -95,6 +105,24 @@ async def test_a_room_that_was_looked_for_in_vain_is_seen_once_it_is_made(house:
         await house.directory.show(acting("eve"), "nook")
     await house.directory.create(acting("eve", Scope.ROOMS_CREATE), "nook", "default", "", Visibility.PRIVATE)
     assert (await house.directory.show(acting("eve"), "nook")).id == "nook"
+
+
+@pytest.mark.parametrize("room_id", ["order:17", "box:u-eve", "box:u-other"])
+async def test_nobody_makes_beforehand_what_others_would_walk_into(house: House, room_id: str) -> None:
+    with pytest.raises(Forbidden):
+        await house.directory.create(acting("eve", Scope.ROOMS_CREATE), room_id, "default", "", Visibility.PUBLIC)
+    admin = acting("eve", Scope.ROOMS_CREATE, Scope.ROOMS_ADMIN)
+    assert (await house.directory.create(admin, room_id, "default", "", Visibility.PUBLIC)).id == room_id
+
+
+async def test_capacity_and_ttl_are_as_given_and_stay_so(house: House) -> None:
+    maker = acting("eve", Scope.ROOMS_CREATE)
+    room = await house.directory.create(maker, "nook", "default", "", Visibility.PUBLIC, 5, 60.0)
+    assert (room.capacity, room.ttl) == (5, 60.0)
+    assert await house.directory.change(maker, "nook", "Nook", None) == replace(room, title="Nook")
+    changed = await house.directory.change(maker, "nook", None, None, 0, 0.0)
+    assert (changed.capacity, changed.ttl) == (0, 0.0)
+    assert await house.directory.show(maker, "nook") == changed
 
 
 async def test_without_the_scope_nobody_makes_rooms(house: House) -> None:

@@ -1,3 +1,4 @@
+import json
 import pickle
 from pathlib import Path
 
@@ -228,3 +229,27 @@ def test_all_contradictions_are_told_at_once() -> None:
             realtime={"max_backlog_bytes": 1},
         )
     assert refused.value.error_count() == 4
+
+
+def test_templates_may_be_given_as_one_text_or_a_list() -> None:
+    text = '[{"pattern": "order:*", "visibility": "public"}, {"pattern": "desk:{user}"}]'
+    settings = Settings(rooms={"templates": text})
+    assert [(each.pattern, each.kind, each.visibility) for each in settings.rooms.templates] == [
+        ("order:*", "default", "public"),
+        ("desk:{user}", "default", "private"),
+    ]
+    assert Settings(rooms={"templates": json.loads(text)}) == settings
+
+
+@pytest.mark.parametrize(
+    "pattern", ["order", "*", "{user}", "Order:*", "order:{name}", "order *", "order:*\n", "o:" + "*" * 99]
+)
+def test_a_pattern_is_a_room_id_with_a_place_left_open(pattern: str) -> None:
+    with pytest.raises(ValidationError, match="must be a room id in which"):
+        Settings(rooms={"templates": [{"pattern": pattern}]})
+
+
+def test_a_template_of_a_kind_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValidationError, match="has a kind that is not configured"):
+        Settings(rooms={"templates": [{"pattern": "order:*", "kind": "order"}]})
+    Settings(rooms={"templates": [{"pattern": "order:*", "kind": "order"}], "kinds": {"order": {}}})

@@ -51,28 +51,31 @@ _WRITING = (*CHANGING, "forbidden", "banned", "not_found")
 )
 async def create(body: NewRoom, response: Response, principal: CurrentPrincipal, runtime: CurrentRuntime) -> RoomView:
     """Make a room and own it. Needs scope `rooms:create`."""
-    room = await runtime.directory.create(principal, body.id, body.kind, body.title, body.visibility)
+    room = await runtime.directory.create(
+        principal, body.id, body.kind, body.title, body.visibility, body.capacity, body.ttl
+    )
     response.headers["Location"] = f"/api/rooms/{room.id}"
-    return _view(room)
+    return _view(room, runtime)
 
 
 @router.get("", summary="List rooms", response_model=RoomPage, responses=problems(*UNAUTHENTICATED, "invalid_command"))
 async def listing(page: Page, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Listing[RoomView]:
     """List the public rooms and those you belong to, by id."""
     rows = await runtime.directory.page(principal, page.after, page.rows)
-    return page.listing(rows, lambda room: room.id, _view)
+    return page.listing(rows, lambda room: room.id, lambda room: _view(room, runtime))
 
 
 @router.get("/{room}", summary="Show a room", responses=problems(*_READING))
 async def show(room: RoomId, principal: CurrentPrincipal, runtime: CurrentRuntime) -> RoomView:
     """Show a room that you may read."""
-    return _view(await runtime.directory.show(principal, room))
+    return _view(await runtime.directory.show(principal, room), runtime)
 
 
 @router.patch("/{room}", summary="Change a room", responses=problems(*_WRITING))
 async def change(room: RoomId, body: RoomChange, principal: CurrentPrincipal, runtime: CurrentRuntime) -> RoomView:
-    """Change title or visibility; for owners. Who may no longer read the room is removed at once."""
-    return _view(await runtime.directory.change(principal, room, body.title, body.visibility))
+    """Change what a room is like; for owners. Who may no longer read the room is removed at once."""
+    changed = await runtime.directory.change(principal, room, body.title, body.visibility, body.capacity, body.ttl)
+    return _view(changed, runtime)
 
 
 @router.delete("/{room}", status_code=204, summary="Delete a room", responses=problems(*_READING, "invalid_csrf"))
@@ -116,13 +119,17 @@ async def remove_member(
 
 
 @router.post(
-    "/{room}/messages", status_code=201, summary="Publish", responses=problems(*_WRITING, "muted", "rate_limited")
+    "/{room}/messages",
+    status_code=201,
+    summary="Publish",
+    responses=problems(*_WRITING, "muted", "limit_reached", "rate_limited"),
 )
 async def publish(room: RoomId, body: NewMessage, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Published:
     """Publish to a room without being connected."""
-    standing = await _standing(runtime, principal, room)
-    policy.require(Action.WRITE, standing.grants)
+    await runtime.live.arrivals.arrive(principal, room)
+    _, standing = await runtime.live.standings.allowed(principal, room, Action.WRITE)
     sender = Person(principal.user_id, principal.username)
+    runtime.live.activity.used(standing)
     position = await runtime.publisher.to_room(room, standing.kind, sender, body.text(), body.key)
     return Published(position=_position(position), duplicate=isinstance(position, Repeated))
 
@@ -154,6 +161,7 @@ async def presence(room: RoomId, principal: CurrentPrincipal, runtime: CurrentRu
     standing = await _standing(runtime, principal, room)
     if not standing.kind.presence:
         raise NotFound("This kind of room does not show who is here.")
+    runtime.live.activity.used(standing)
     people = runtime.live.hub.people(room_topic(room))
     return Presence(users=[Present(id=person.id, name=person.name, connections=count) for person, count in people])
 
@@ -181,9 +189,16 @@ def _position(position: Position) -> PositionView:
     return PositionView(epoch=position.epoch, seq=position.seq)
 
 
-def _view(room: Room) -> RoomView:
+def _view(room: Room, runtime: Runtime) -> RoomView:
+    kind = runtime.live.standings.kind(room)
     return RoomView(
-        id=room.id, kind=room.kind, title=room.title, visibility=room.visibility, created_at=rfc3339(room.created_at)
+        id=room.id,
+        kind=room.kind,
+        title=room.title,
+        visibility=room.visibility,
+        capacity=kind.capacity_of(room),
+        ttl=kind.ttl_of(room),
+        created_at=rfc3339(room.created_at),
     )
 
 

@@ -1,7 +1,6 @@
 """The sockets: each endpoint guards, accepts, hands over, and returns."""
 
 import re
-from typing import Annotated
 
 from fastapi import APIRouter, Depends, WebSocket
 
@@ -9,11 +8,8 @@ from gateroom.errors import Forbidden, GateroomError
 from gateroom.names import ROOM_ID_PATTERN
 from gateroom.realtime.live import Live
 from gateroom.realtime.multiplexed import MultiplexedSession
-from gateroom.realtime.single import InboxSession, RoomSession
+from gateroom.realtime.single import InboxSession, RoomSession, admit
 from gateroom.realtime.topics import user_topic
-from gateroom.rooms import policy
-from gateroom.rooms.model import Action
-from gateroom.rooms.standings import Standing
 from gateroom.web.deps import Guest, SocketGuest, refuse
 from gateroom.web.handover import hand_over
 from gateroom.web.runtime import runtime_of
@@ -23,20 +19,15 @@ router = APIRouter()
 _ROOM_ID = re.compile(ROOM_ID_PATTERN)
 
 
-async def readable_room(websocket: WebSocket, room: str, guest: SocketGuest) -> Standing:
+async def readable_room(websocket: WebSocket, room: str, guest: SocketGuest) -> None:
     """Judge the caller in the room of the path; an unknown room and a private one are refused alike."""
     runtime = runtime_of(websocket)
     try:
         if not _ROOM_ID.match(room):
             raise Forbidden
-        standing = await runtime.directory.standing(guest.principal, room)
-        policy.require(Action.READ, standing.grants)
+        await admit(runtime.live, guest.principal, room)
     except GateroomError as error:
         raise refuse(error, websocket, runtime) from None
-    return standing
-
-
-ReadableRoom = Annotated[Standing, Depends(readable_room)]
 
 
 async def _open_inbox(websocket: WebSocket, guest: Guest) -> Live:
@@ -57,8 +48,8 @@ async def multiplexed(websocket: WebSocket, guest: SocketGuest) -> None:
     await hand_over(websocket, session, as_events=guest.offered)
 
 
-@router.websocket("/ws/rooms/{room}")
-async def one_room(websocket: WebSocket, room: str, guest: SocketGuest, _: ReadableRoom) -> None:
+@router.websocket("/ws/rooms/{room}", dependencies=[Depends(readable_room)])
+async def one_room(websocket: WebSocket, room: str, guest: SocketGuest) -> None:
     """Publish each text as it is, and deliver what the room hears."""
     live = await _open_inbox(websocket, guest)
     session = RoomSession(live, guest.principal, guest.place, room, as_events=guest.offered)
