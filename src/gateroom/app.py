@@ -19,6 +19,8 @@ from gateroom.auth.key_watch import KeyWatch
 from gateroom.auth.login import Login
 from gateroom.auth.people import People
 from gateroom.auth.sessions import Sessions
+from gateroom.auth.throttle import LoginThrottle
+from gateroom.auth.tickets import Tickets
 from gateroom.broker.local import LocalBroker
 from gateroom.errors import InvalidCommand
 from gateroom.opening import Stores, access_tokens, key_directory, open_stores, room_kinds, session_terms
@@ -192,7 +194,10 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
         tokens=tokens,
         accounts=accounts,
         people=people,
-        login=Login(stores.users, stores.users, stores.passwords),
+        tickets=Tickets(stores.tickets, time.time, time.monotonic),
+        login=Login(
+            stores.users, stores.users, stores.passwords, LoginThrottle(settings.auth.login_rate, time.monotonic)
+        ),
         sessions=Sessions(
             stores.sessions, stores.revocations, tokens, accounts, alive, control, session_terms(settings), time.time
         ),

@@ -14,11 +14,13 @@ class GateroomError(Exception):
     code: ClassVar[str]
     status: ClassVar[int]
     sentence: ClassVar[str]
-    retry_after: ClassVar[int | None] = None  # seconds
+    retry_after: int | None = None  # seconds
 
-    def __init__(self, detail: str | None = None) -> None:
+    def __init__(self, detail: str | None = None, *, retry_after: int | None = None) -> None:
         """Say `detail` instead of the class's sentence; it must never contain what the client sent."""
         self.detail = detail or self.sentence
+        if retry_after is not None:
+            self.retry_after = retry_after
         super().__init__(self.detail)
 
     def document(self, status: int) -> dict[str, str | int]:

@@ -20,6 +20,7 @@ from gateroom.storage.rooms import SqlMembers, SqlRooms
 from gateroom.storage.sanctions import SqlSanctions
 from gateroom.storage.sessions import SqlRevocations, SqlSessions
 from gateroom.storage.streams import SqlStreams
+from gateroom.storage.tickets import SqlTickets
 from gateroom.storage.users import SqlUsers
 
 
@@ -35,6 +36,7 @@ class Stores:
     sanctions: SqlSanctions
     lives: SqlLives
     streams: SqlStreams
+    tickets: SqlTickets
     passwords: Passwords
     registry: Registry
     check: Callable[[], Awaitable[None]]
@@ -60,6 +62,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             SqlSanctions(database, time.time),
             SqlLives(database),
             SqlStreams(database, time.time),
+            SqlTickets(database),
             passwords,
             registry,
             database.ping,

@@ -20,6 +20,7 @@ GOOD: Mapping[str, dict[str, Any]] = {
     "POST /auth/login": {"username": "admin", "password": "wrong password"},
     "PUT /auth/me/password": {"current_password": "a password", "new_password": "a long password"},
     "POST /auth/refresh": {"refresh_token": "grr_"},
+    "POST /auth/tickets": {"room": "lobby"},
     "POST /api/users": {"username": "strict", "password": "a long password"},
     "PATCH /api/users/{user}": {"roles": ["admin"]},
     "POST /api/users/{user}/messages": {"data": 1},

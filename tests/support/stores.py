@@ -12,6 +12,8 @@ from gateroom.auth.ports import (
     RevocationStore,
     SessionPages,
     SessionStore,
+    Ticket,
+    TicketStore,
     User,
     UserPages,
     UserStore,
@@ -27,6 +29,7 @@ from gateroom.storage.rooms import SqlMembers, SqlRooms
 from gateroom.storage.sanctions import SqlSanctions
 from gateroom.storage.sessions import SqlRevocations, SqlSessions
 from gateroom.storage.streams import SqlStreams
+from gateroom.storage.tickets import SqlTickets
 from gateroom.storage.users import SqlUsers
 from support.clock import FrozenClock
 from support.sessions import InMemoryRevocations, InMemorySessions
@@ -286,6 +289,20 @@ def _end(taken: Sanction | None) -> float:
     return math.inf if taken.until is None else taken.until
 
 
+class InMemoryTickets:
+    """The `TicketStore` in a dict."""
+
+    def __init__(self) -> None:
+        self._tickets: dict[bytes, Ticket] = {}
+
+    async def add(self, ticket: Ticket, now: float) -> None:
+        self._tickets = {digest: kept for digest, kept in self._tickets.items() if kept.expires_at >= now}
+        self._tickets[ticket.digest] = ticket
+
+    async def take(self, digest: bytes) -> Ticket | None:
+        return self._tickets.pop(digest, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """All stores on one set of data, and the clock they read."""
@@ -301,6 +318,7 @@ class Stores:
     sanctions: SanctionStore
     lives: RoomLives
     streams: StreamLog
+    tickets: TicketStore
     clock: FrozenClock
 
 
@@ -314,8 +332,21 @@ def in_memory() -> Stores:
     rooms.on_remove.append(lambda room_id: streams.drop(room_topic(room_id)))
     users.on_remove.append(lambda user_id: streams.drop(user_topic(user_id)))
     sessions, revoked = users.sessions, InMemoryRevocations()
-    members = rooms.members
-    return Stores(users, users, users, sessions, sessions, revoked, rooms, members, sanctions, rooms, streams, clock)
+    return Stores(
+        users=users,
+        pages=users,
+        passwords=users,
+        sessions=sessions,
+        devices=sessions,
+        revocations=revoked,
+        rooms=rooms,
+        members=rooms.members,
+        sanctions=sanctions,
+        lives=rooms,
+        streams=streams,
+        tickets=InMemoryTickets(),
+        clock=clock,
+    )
 
 
 def in_sql(database: Database) -> Stores:
@@ -325,8 +356,21 @@ def in_sql(database: Database) -> Stores:
     sessions, revoked = SqlSessions(database), SqlRevocations(database)
     rooms, members = SqlRooms(database), SqlMembers(database, clock)
     sanctions, streams = SqlSanctions(database, clock), SqlStreams(database, clock)
-    lives = SqlLives(database)
-    return Stores(users, users, users, sessions, sessions, revoked, rooms, members, sanctions, lives, streams, clock)
+    return Stores(
+        users=users,
+        pages=users,
+        passwords=users,
+        sessions=sessions,
+        devices=sessions,
+        revocations=revoked,
+        rooms=rooms,
+        members=members,
+        sanctions=sanctions,
+        lives=SqlLives(database),
+        streams=streams,
+        tickets=SqlTickets(database),
+        clock=clock,
+    )
 
 
 def a_user(name: str, **changes: Any) -> User:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from gateroom.auth.principal import scope_text
 from gateroom.errors import InvalidToken, TokenExpired
@@ -37,6 +38,11 @@ class Claims:
         """Return the JSON object that a token carries; lists in it are sorted."""
         plain = {name: getattr(self, name) for name in NAMES}
         return plain | {"scope": scope_text(self.scope), "roles": sorted(self.roles)}
+
+    @classmethod
+    def restored(cls, payload: Mapping[str, Any]) -> "Claims":
+        """Make the claims again from a payload of our own, which nobody else can have written."""
+        return cls(**{**payload, "scope": parse_scopes(payload["scope"]), "roles": frozenset(payload["roles"])})
 
 
 NAMES = frozenset(field.name for field in fields(Claims))

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from gateroom.auth.passwords import Passwords
 from gateroom.auth.ports import PasswordStore, User, UserStore
+from gateroom.auth.throttle import LoginThrottle
 from gateroom.errors import GateroomError, InvalidCredentials
 from gateroom.names import USERNAME_PATTERN
 
@@ -16,18 +17,30 @@ _NOBODY = "-"
 class Login:
     """Turns a username and a password into an account."""
 
-    def __init__(self, users: UserStore, hashes: PasswordStore, passwords: Passwords) -> None:
+    def __init__(self, users: UserStore, hashes: PasswordStore, passwords: Passwords, throttle: LoginThrottle) -> None:
         self._users = users
         self._hashes = hashes
         self._passwords = passwords
+        self._throttle = throttle
 
-    async def authenticate(self, username: str, password: str) -> User:
-        """Return the account whose name and password these are.
+    async def authenticate(self, username: str, password: str, address: str) -> User:
+        """Return the account whose name and password these are; `address` is the client's.
 
         Raises the same `InvalidCredentials` after the same work for an unknown name, a wrong password and a disabled
-        account; `RateLimited` when too many logins wait already.
+        account; `RateLimited` when too many failed before, or too many logins wait already.
         """
-        user = await self._users.by_name(username if _USERNAME.match(username) else _NOBODY)
+        name = username if _USERNAME.match(username) else _NOBODY
+        with self._throttle.attempt(name, address):
+            return await self._judged(name, password)
+
+    async def require(self, user_id: str, username: str, password: str, address: str) -> None:
+        """Raise `InvalidCredentials` unless this is the account's password; `RateLimited` as `authenticate` does."""
+        with self._throttle.attempt(username, address):
+            if not (await self._passwords.verify(await self._hashes.hash_of(user_id), password)).ok:
+                raise InvalidCredentials
+
+    async def _judged(self, username: str, password: str) -> User:
+        user = await self._users.by_name(username)
         stored = await self._hashes.hash_of(_NOBODY if user is None else user.id)
         verdict = await self._passwords.verify(stored, password)
         if user is None or stored is None or user.disabled or not verdict.ok:
@@ -35,10 +48,6 @@ class Login:
         if verdict.needs_rehash:
             await self._rehash(user, stored, password)
         return user
-
-    async def knows(self, user_id: str, password: str) -> bool:
-        """Tell whether this is the account's password. Raises `RateLimited` when too many logins wait already."""
-        return (await self._passwords.verify(await self._hashes.hash_of(user_id), password)).ok
 
     async def _rehash(self, user: User, stored: str, password: str) -> None:
         # The login stands without it, and the next one tries again.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from gateroom.auth.claims import Claims
 from gateroom.auth.principal import Principal
 
 # Seconds since the epoch; `time.time` in production, a `FrozenClock` in tests.
@@ -184,4 +185,27 @@ class SessionWatcher(Protocol):
 
     async def session_renewed(self, principal: Principal) -> None:
         """Let the session's sockets live on as long as this, its newest, principal."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What is kept of a ticket: its SHA-256, the claims of the token it stands for, the one room it is good for (None:
+    any socket), and when it ends, in seconds since the epoch."""
+
+    digest: bytes
+    claims: Claims
+    room: str | None
+    expires_at: float
+
+
+class TicketStore(Protocol):
+    """Tickets, each of which can be taken once, whichever process asks."""
+
+    async def add(self, ticket: Ticket, now: float) -> None:
+        """Add a ticket, and forget those that ended before `now`."""
+        ...
+
+    async def take(self, digest: bytes) -> Ticket | None:
+        """Remove a ticket and return it; of many who ask for it at once, exactly one gets it."""
         ...

@@ -34,6 +34,7 @@ class Counts:
     bytes_in: int = 0  # text received, without frame headers
     commands: Counter[tuple[str, str]] = field(default_factory=Counter)  # type, outcome: "ok" or an error code
     handshakes: Counter[str] = field(default_factory=Counter)  # outcome: "accepted" or the reason of the refusal
+    url_tokens: int = 0  # handshakes with a token in their URL, where proxies log it
     flushes: Histogram = field(default_factory=lambda: Histogram(FLUSH_BOUNDS))  # seconds of a tick's fan-out
     lag: Histogram = field(default_factory=lambda: Histogram(LAG_BOUNDS))  # seconds the loop was late for the sweep
     orders: Histogram = field(default_factory=lambda: Histogram(ORDER_BOUNDS))  # seconds from revoking to the close

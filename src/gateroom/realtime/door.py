@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from gateroom.errors import ConnectionLimit, RateLimited, Restarting
-from gateroom.realtime.limits import Limits, TokenBucket
+from gateroom.rates import TokenBucket
+from gateroom.realtime.limits import Limits
 
 
 class Place:

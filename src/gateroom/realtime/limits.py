@@ -1,4 +1,4 @@
-"""How much one connection may ask for: the numbers, and the token bucket that counts."""
+"""How much one connection may ask for: the numbers."""
 
 from dataclasses import dataclass
 
@@ -24,27 +24,3 @@ class Limits:
     max_connection_age: float = 0
     max_violations: int = 10  # a minute
     expiry_notice: float = 60
-
-
-class TokenBucket:
-    """Lets `burst` through at once and `rate` a second for good; a rate of 0 lets everything through."""
-
-    __slots__ = ("_at", "_tokens", "burst", "rate")
-
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self.rate = rate
-        self.burst = burst
-        self._tokens = burst
-        self._at = now
-
-    def take(self, now: float) -> bool:
-        """Take one token; `now` is in seconds of a monotonic clock. False when there is none."""
-        if not self.rate:
-            return True
-        tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
-        self._at = now
-        if tokens < 1:
-            self._tokens = tokens
-            return False
-        self._tokens = tokens - 1
-        return True

@@ -23,9 +23,9 @@ from gateroom.errors import (
 from gateroom.incidents import blame, note
 from gateroom.protocol.events import Person
 from gateroom.protocol.frame import Segment
+from gateroom.rates import TokenBucket
 from gateroom.realtime.connection import Connection
 from gateroom.realtime.door import Place
-from gateroom.realtime.limits import TokenBucket
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import FrameSink
 from gateroom.realtime.subscription import Subscription, announce

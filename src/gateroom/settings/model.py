@@ -93,16 +93,21 @@ class AuthSettings(_Section):
     previous_hmac_secret: OrNone[HmacSecret] = None  # still verifies
     refresh_ttl: Annotated[WholeSeconds, Field(ge=1, le=MAX_SESSION_AGE)] = 30 * DAY
     session_max_age: Annotated[WholeSeconds, Field(ge=1, le=MAX_SESSION_AGE)] = 90 * DAY
+    registration: Literal["open", "closed"] = "closed"
     admin_password: OrNone[Password] = None
+    login_rate: Rate = 10  # failed logins a minute, for each address and each name
     password_min_length: Annotated[Count, Field(ge=8, le=64)] = 8
     default_scopes: Items[ScopeName] = ("users:send", "rooms:create")
     cookie_secure: Literal["auto", "on", "off"] = "auto"
     allowed_origins: Items[Origin] = ()  # besides the server's own
-    credentials: Annotated[Items[Literal["query", "cookie", "header", "subprotocol"]], Field(min_length=1)] = (
+    credentials: Annotated[
+        Items[Literal["query", "cookie", "header", "subprotocol", "ticket"]], Field(min_length=1)
+    ] = (
         "query",
         "cookie",
         "header",
         "subprotocol",
+        "ticket",
     )
 
 

@@ -143,6 +143,13 @@ class PublishKeyColumns(TypedColumns):
     at: Named[float] = Column(Double)
 
 
+class TicketColumns(TypedColumns):
+    digest: Named[bytes] = Column(LargeBinary, primary_key=True)
+    claims: Named[dict[str, Any]] = Column(JSON)
+    room: Named[str | None] = Column(KEY)
+    expires_at: Named[float] = Column(Double)
+
+
 users = Table("users", metadata, UserColumns)
 passwords = Table("passwords", metadata, PasswordColumns)
 sessions = Table(
@@ -179,3 +186,4 @@ streams = Table(
 )
 stream_messages = Table("stream_messages", metadata, StreamMessageColumns)
 publish_keys = Table("publish_keys", metadata, PublishKeyColumns, Index(None, "at"))
+tickets = Table("tickets", metadata, TicketColumns, Index(None, "expires_at"))

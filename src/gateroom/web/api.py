@@ -21,6 +21,7 @@ from gateroom.web.routes import (
     rooms,
     sessions,
     sockets,
+    tickets,
     users,
     wellknown,
 )
@@ -53,7 +54,7 @@ class Edge:
 def add_to(app: FastAPI, edge: Edge, *, whole: bool) -> None:
     """Add everything that does not need a running gateway; `whole` for an application that is only Gateroom."""
     # The sockets first: routes are tried in order, and of all requests a handshake comes in storms.
-    for module in (sockets, auth, oauth, sessions, users, rooms, moderation, wellknown, metrics):
+    for module in (sockets, auth, oauth, sessions, tickets, users, rooms, moderation, wellknown, metrics):
         app.include_router(module.router)
     if edge.console:
         app.include_router(console.router)

@@ -15,17 +15,18 @@ MAX_QUERY_FIELDS = 50
 
 
 class Place(StrEnum):
-    """The places an access token can be in, by their names in `auth.credentials`."""
+    """The places a credential can be in, by their names in `auth.credentials`."""
 
     QUERY = "query"
     HEADER = "header"
     SUBPROTOCOL = "subprotocol"
     COOKIE = "cookie"
+    TICKET = "ticket"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credential:
-    """A token that nobody has believed yet, and where it was; never printed."""
+    """A token, or a ticket, that nobody has believed yet, and where it was; never printed."""
 
     token: str
     place: Place
@@ -37,7 +38,12 @@ def of_socket(connection: HTTPConnection, options: WebOptions) -> Credential:
     An explicit one wins over the cookie. Raises `MissingToken`, or `AmbiguousCredentials` when explicit ones differ or
     one is given twice.
     """
-    found = {Place.QUERY: _in_query(connection), Place.HEADER: _in_header(connection)}
+    query = _query(connection)
+    found = {
+        Place.QUERY: [value for name, value in query if name == "token"],
+        Place.TICKET: [value for name, value in query if name == "ticket"],
+        Place.HEADER: _in_header(connection),
+    }
     found[Place.SUBPROTOCOL] = [
         offer.removeprefix(BEARER_PREFIX) for offer in offers(connection) if offer.startswith(BEARER_PREFIX)
     ]
@@ -80,13 +86,12 @@ def _given(token: str, place: Place) -> Credential:
     return Credential(token, place)
 
 
-def _in_query(connection: HTTPConnection) -> list[str]:
+def _query(connection: HTTPConnection) -> list[tuple[str, str]]:
     query = connection.scope["query_string"].decode("latin-1")
     try:
-        fields = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
     except ValueError:
         raise InvalidToken from None
-    return [value for name, value in fields if name == "token"]
 
 
 def _in_header(connection: HTTPConnection) -> list[str]:

@@ -12,6 +12,7 @@ from fastapi import Depends, Request, Security, WebSocket, WebSocketException
 from fastapi.security import OAuth2PasswordBearer
 from starlette.requests import HTTPConnection
 
+from gateroom.auth.claims import Claims
 from gateroom.auth.principal import Principal, Scope
 from gateroom.errors import GateroomError, InvalidCsrf, OriginNotAllowed, Overloaded, ProtocolViolation, Refusal
 from gateroom.incidents import note
@@ -47,9 +48,16 @@ async def current_runtime(connection: HTTPConnection) -> Runtime:
 CurrentRuntime = Annotated[Runtime, Depends(current_runtime)]
 
 
-async def believe(credential: Credential, runtime: Runtime) -> Principal:
-    """Verify a token and judge its account. Raises the refusal that says what is wrong."""
-    return await runtime.accounts.principal(runtime.tokens.verify(credential.token))
+async def believe(credential: Credential, runtime: Runtime, room: str | None = None) -> Principal:
+    """Verify a credential and judge its account; `room` is the one a socket's path names.
+
+    Raises the refusal that says what is wrong.
+    """
+    if credential.place is Place.TICKET:
+        claims = await runtime.tickets.redeem(credential.token, room)
+    else:
+        claims = runtime.tokens.verify(credential.token)
+    return await runtime.accounts.principal(claims)
 
 
 async def http_principal(request: Request, runtime: CurrentRuntime) -> Principal:
@@ -70,6 +78,14 @@ async def _documented(
 
 
 CurrentPrincipal = Annotated[Principal, Depends(_documented)]
+
+
+async def current_claims(request: Request, _: CurrentPrincipal, runtime: CurrentRuntime) -> Claims:
+    """Return what the caller's access token says."""
+    return runtime.tokens.verify(credentials.of_request(request, runtime.options).token)
+
+
+CurrentClaims = Annotated[Claims, Depends(current_claims)]
 
 
 def require_scope(*scopes: str) -> Callable[[Principal], Coroutine[Any, Any, Principal]]:
@@ -124,7 +140,8 @@ async def socket_guest(websocket: WebSocket) -> AsyncIterator[Guest]:
         raise refuse(ProtocolViolation(), websocket, runtime)
     place = _enter(websocket, runtime)
     try:
-        yield Guest(await _identify(websocket, runtime, place), place, SUBPROTOCOL in offered)
+        room = websocket.path_params.get("room")
+        yield Guest(await _identify(websocket, runtime, place, room), place, SUBPROTOCOL in offered)
     finally:
         if not place.taken:
             runtime.live.door.leave(place)
@@ -138,7 +155,7 @@ async def socket_principal(websocket: WebSocket) -> AsyncIterator[Principal]:
     runtime = runtime_of(websocket)
     place = _enter(websocket, runtime)
     try:
-        yield await _identify(websocket, runtime, place)
+        yield await _identify(websocket, runtime, place, None)
     finally:
         runtime.live.door.leave(place)
 
@@ -153,8 +170,10 @@ def _enter(websocket: WebSocket, runtime: Runtime) -> DoorPlace:
         raise refuse(refusal, websocket, runtime) from None
 
 
-async def _identify(websocket: WebSocket, runtime: Runtime, place: DoorPlace) -> Principal:
+async def _identify(websocket: WebSocket, runtime: Runtime, place: DoorPlace, room: str | None) -> Principal:
     """Judge Origin, credential and account, in this order."""
+    if b"token=" in websocket.scope["query_string"]:
+        runtime.live.counts.url_tokens += 1
     try:
         origin = origins.origin_of(websocket)
         if origin is not None and not origins.is_allowed(origin, websocket, runtime.options):
@@ -162,7 +181,7 @@ async def _identify(websocket: WebSocket, runtime: Runtime, place: DoorPlace) ->
         credential = credentials.of_socket(websocket, runtime.options)
         if credential.place is Place.COOKIE and origin is None:
             raise OriginNotAllowed
-        principal = await believe(credential, runtime)
+        principal = await believe(credential, runtime, room)
         runtime.live.door.identify(place, principal.user_id)
     except GateroomError as error:
         raise refuse(error, websocket, runtime) from None

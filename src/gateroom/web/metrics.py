@@ -45,6 +45,7 @@ class _LiveCollector(Collector):
         for outcome, count in counts.handshakes.items():
             handshakes.add_metric([outcome], count)
         yield handshakes
+        yield CounterMetricFamily("gateroom_url_tokens", "Handshakes with a token in their URL.", counts.url_tokens)
         commands = CounterMetricFamily(
             "gateroom_commands", "Commands, by type and outcome.", labels=["type", "outcome"]
         )

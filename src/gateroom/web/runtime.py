@@ -15,6 +15,7 @@ from gateroom.auth.people import People
 from gateroom.auth.ports import SessionPages
 from gateroom.auth.registry import Registry
 from gateroom.auth.sessions import Sessions
+from gateroom.auth.tickets import Tickets
 from gateroom.auth.tokens import AccessTokens
 from gateroom.realtime.control import Control
 from gateroom.realtime.dispatch import Dispatch
@@ -30,7 +31,7 @@ class WebOptions:
 
     public_origin: str | None = None  # None: the Host that was asked
     allowed_origins: frozenset[str] = frozenset()
-    credentials: frozenset[str] = frozenset({"query", "cookie", "header", "subprotocol"})
+    credentials: frozenset[str] = frozenset({"query", "cookie", "header", "subprotocol", "ticket"})
     cookie_secure: Literal["auto", "on", "off"] = "auto"
     metrics: Literal["loopback", "public", "off"] = "loopback"
 
@@ -42,6 +43,7 @@ class Runtime:
     options: WebOptions
     ring: KeyRing
     tokens: AccessTokens
+    tickets: Tickets
     accounts: Accounts
     people: People
     login: Login

@@ -100,6 +100,17 @@ class LoginRequest(_Body):
     cookie: bool = Field(False, description="Put the token into an HttpOnly cookie instead of the body.")
 
 
+class NewTicket(_Body):
+    room: RoomId | None = Field(None, description="The one room that the ticket is good for; left out: any socket.")
+
+
+class TicketView(_Body):
+    """A ticket: good once, as `?ticket=` of a socket's URL."""
+
+    ticket: str = Field(examples=["grt_0mUpQm8UeI0HFgbXoL4JXo2bK3uO9tTzYQ1kQG6bq4E"])
+    expires_in: int = Field(description="Seconds it is good for.", examples=[30])
+
+
 class Profile(_Body):
     id: str
     username: str

@@ -8,7 +8,9 @@ import pytest
 from gateroom.auth.login import Login
 from gateroom.auth.passwords import Cost, Passwords, Verdict
 from gateroom.auth.ports import User
+from gateroom.auth.throttle import LoginThrottle
 from gateroom.errors import InvalidCredentials, RateLimited, Unavailable
+from support.clock import FrozenClock
 from support.stores import InMemoryUsers
 
 ADA = User(
@@ -19,6 +21,11 @@ ADA = User(
     created_at=1.0,
 )
 CHEAP = Cost(memory=64, passes=1)
+PEER = "192.0.2.1"
+
+
+def unthrottled() -> LoginThrottle:
+    return LoginThrottle(0, FrozenClock())
 
 
 class WatchedPasswords(Passwords):
@@ -72,7 +79,7 @@ class Desk:
     def stronger(self, cost: Cost) -> "Desk":
         """Return the same with costlier hashes, as after a change of configuration."""
         passwords = WatchedPasswords(cost)
-        return replace(self, passwords=passwords, login=Login(self.users, self.users, passwords))
+        return replace(self, passwords=passwords, login=Login(self.users, self.users, passwords, unthrottled()))
 
 
 @pytest.fixture
@@ -82,12 +89,12 @@ async def desk() -> AsyncIterator[Desk]:
     await users.add(ADA, hashed)
     await users.add(replace(ADA, id="u-bob", username="bob", disabled=True), hashed)
     users.looked_up.clear()
-    yield Desk(users, passwords, Login(users, users, passwords))
+    yield Desk(users, passwords, Login(users, users, passwords, unthrottled()))
     passwords.close()
 
 
 async def test_the_right_password_of_an_enabled_account_logs_in(desk: Desk) -> None:
-    assert await desk.login.authenticate("ada", "correct horse") == ADA
+    assert await desk.login.authenticate("ada", "correct horse", PEER) == ADA
 
 
 IMPOSSIBLE = [
@@ -116,7 +123,7 @@ IMPOSSIBLE = [
 )
 async def test_every_failure_is_the_same_failure_after_the_same_work(desk: Desk, username: str, password: str) -> None:
     with pytest.raises(InvalidCredentials) as refused:
-        await desk.login.authenticate(username, password)
+        await desk.login.authenticate(username, password, PEER)
     assert refused.value.detail == InvalidCredentials.sentence
     assert desk.users.looked_up == ["name", "hash"]
     assert len(desk.passwords.verified) == 1
@@ -125,7 +132,7 @@ async def test_every_failure_is_the_same_failure_after_the_same_work(desk: Desk,
 async def test_an_unknown_name_costs_a_hash_as_a_known_one_does(desk: Desk) -> None:
     for username in ("ada", "nobody", "bob"):
         with pytest.raises(InvalidCredentials):
-            await desk.login.authenticate(username, "wrong")
+            await desk.login.authenticate(username, "wrong", PEER)
     assert desk.passwords.verified == [True, False, True]
 
 
@@ -134,11 +141,11 @@ async def test_an_unknown_name_costs_a_hash_as_a_known_one_does(desk: Desk) -> N
 
 async def test_a_hash_is_renewed_at_login_when_parameters_rose(desk: Desk) -> None:
     later = desk.stronger(Cost(memory=64, passes=2))
-    assert await later.login.authenticate("ada", "correct horse") == ADA
+    assert await later.login.authenticate("ada", "correct horse", PEER) == ADA
     renewed = await desk.users.hash_of("u-ada")
     assert renewed is not None
     assert "t=2" in renewed
-    await later.login.authenticate("ada", "correct horse")
+    await later.login.authenticate("ada", "correct horse", PEER)
     assert await desk.users.hash_of("u-ada") == renewed
     later.passwords.close()
 
@@ -148,7 +155,7 @@ async def test_a_failed_login_renews_nothing(desk: Desk) -> None:
     before = [await desk.users.hash_of(user_id) for user_id in ("u-ada", "u-bob")]
     for username, password in (("ada", "wrong"), ("bob", "correct horse")):
         with pytest.raises(InvalidCredentials):
-            await later.login.authenticate(username, password)
+            await later.login.authenticate(username, password, PEER)
     assert [await desk.users.hash_of(user_id) for user_id in ("u-ada", "u-bob")] == before
     later.passwords.close()
 
@@ -158,7 +165,7 @@ async def test_a_login_stands_when_its_hash_cannot_be_renewed(desk: Desk, troubl
     later = desk.stronger(Cost(memory=64, passes=2))
     later.passwords.full = trouble == "no place to hash"
     desk.users.broken = trouble == "no store to write to"
-    assert await later.login.authenticate("ada", "correct horse") == ADA
+    assert await later.login.authenticate("ada", "correct horse", PEER) == ADA
     later.passwords.close()
 
 
@@ -172,6 +179,6 @@ async def test_a_password_changed_while_the_old_one_is_rehashed_stays_changed(de
             return hashed
 
     passwords = Meanwhile(Cost(memory=64, passes=2))
-    await Login(desk.users, desk.users, passwords).authenticate("ada", "correct horse")
+    await Login(desk.users, desk.users, passwords, unthrottled()).authenticate("ada", "correct horse", PEER)
     assert await desk.users.hash_of("u-ada") == "the new hash"
     passwords.close()

@@ -25,7 +25,8 @@ def test_the_defaults_are_those_users_were_promised() -> None:
     assert settings.broker.url.get_secret_value() == "local://"
     assert (settings.auth.access_ttl, settings.auth.password_min_length) == (900, 8)
     assert settings.auth.default_scopes == ("users:send", "rooms:create")
-    assert settings.auth.credentials == ("query", "cookie", "header", "subprotocol")
+    assert settings.auth.credentials == ("query", "cookie", "header", "subprotocol", "ticket")
+    assert (settings.auth.registration, settings.auth.login_rate) == ("closed", 10)
     assert settings.rooms.max_rooms_per_user == 100
     assert settings.observability.metrics == "loopback"
     assert settings.console.enabled
@@ -143,7 +144,7 @@ def test_a_refused_value_does_not_show(section: dict[str, object]) -> None:
         ("auth", {"access_ttl": 0}, ("auth", "access_ttl"), "greater than or equal to 1"),
         ("auth", {"password_min_length": 7}, ("auth", "password_min_length"), "greater than or equal to 8"),
         ("auth", {"credentials": []}, ("auth", "credentials"), "at least 1 item"),
-        ("auth", {"credentials": ["ticket"]}, ("auth", "credentials", 0), "'query', 'cookie', 'header'"),
+        ("auth", {"credentials": ["body"]}, ("auth", "credentials", 0), "'query', 'cookie', 'header'"),
         ("auth", {"audience": ""}, ("auth", "audience"), "at least 1 character"),
         ("broker", {"url": "redis://localhost"}, ("broker", "url"), "must be local://"),
         ("storage", {"url": "mysql://localhost/x"}, ("storage", "url"), "sqlite:/// or postgresql://"),

@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter, Request, Response
 
-from gateroom.errors import InvalidCredentials, OriginNotAllowed
+from gateroom.errors import OriginNotAllowed
 from gateroom.protocol.events import rfc3339
 from gateroom.web import credentials, origins
 from gateroom.web.credentials import Place
 from gateroom.web.deps import CurrentPrincipal, CurrentRuntime
 from gateroom.web.granting import device_of, in_body, in_cookies
-from gateroom.web.logging_in import authenticate
+from gateroom.web.logging_in import address_of, authenticate
 from gateroom.web.routes import CHANGING, UNAUTHENTICATED, operation_id, problems
 from gateroom.web.schemas import CookieLogin, LoginRequest, Me, PasswordChange, Token
 from gateroom.web.strict import StrictRoute
@@ -62,10 +62,11 @@ async def me(request: Request, response: Response, principal: CurrentPrincipal, 
     summary="Change your password",
     responses=problems(*CHANGING, "invalid_credentials", "rate_limited"),
 )
-async def change_password(body: PasswordChange, principal: CurrentPrincipal, runtime: CurrentRuntime) -> None:
+async def change_password(
+    request: Request, body: PasswordChange, principal: CurrentPrincipal, runtime: CurrentRuntime
+) -> None:
     """Give a new password, knowing the current one; your other sessions end, with their sockets."""
     at = runtime.live.now()
-    if not await runtime.login.knows(principal.user_id, body.current_password):
-        raise InvalidCredentials
+    await runtime.login.require(principal.user_id, principal.username, body.current_password, address_of(request))
     ended = await runtime.registry.set_password(principal.user_id, body.new_password, keep=principal.session_id)
     runtime.sessions.ended(principal.user_id, ended, at)

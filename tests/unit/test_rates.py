@@ -1,9 +1,9 @@
-"""The token bucket."""
+"""Token buckets."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateroom.realtime.limits import TokenBucket
+from gateroom.rates import Buckets, TokenBucket
 
 
 def taken(bucket: TokenBucket, now: float, tries: int) -> int:
@@ -46,3 +46,28 @@ def test_it_never_lets_through_more_than_burst_and_rate(
         now += pause
         through += taken(bucket, now, tries)
         assert through <= burst + rate * now + 1e-6 * (1 + through)
+
+
+def test_what_was_free_is_given_back_but_never_more_than_there_was() -> None:
+    bucket = TokenBucket(1, 3, 0.0)
+    taken(bucket, 0.0, 2)
+    bucket.give_back()
+    assert taken(bucket, 0.0, 9) == 2
+    bucket.give_back(100)
+    assert taken(bucket, 0.0, 9) == 3
+
+
+def test_it_says_how_long_to_wait() -> None:
+    bucket = TokenBucket(0.5, 2, 0.0)
+    assert bucket.take(0.0, 2)
+    assert bucket.wait(1.0) == 1.0
+    assert not bucket.take(1.75)
+    assert bucket.take(2.0)
+
+
+def test_each_key_has_a_bucket_of_its_own_and_the_oldest_are_forgotten() -> None:
+    buckets: Buckets[str] = Buckets(1, 1, lambda: 0.0, size=2)
+    assert [buckets.of(key).take(0.0) for key in ("a", "a", "b", "a")] == [True, False, True, False]
+    buckets.of("c")
+    assert len(buckets) == 2
+    assert [buckets.of(key).take(0.0) for key in ("a", "b")] == [False, True]
