@@ -36,6 +36,8 @@ from gateroom.realtime.limits import Limits
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import Position, Retention
 from gateroom.realtime.publisher import Publisher
+from gateroom.realtime.recheck import Recheck
+from gateroom.realtime.renewal import Renewal
 from gateroom.realtime.sweep import Sweep
 from gateroom.realtime.tick import Tick
 from gateroom.rooms.activity import Activity
@@ -44,6 +46,7 @@ from gateroom.rooms.directory import Directory
 from gateroom.rooms.first_start import FirstStart, NewAccount
 from gateroom.rooms.model import RoomCaps
 from gateroom.rooms.moderation import Moderation
+from gateroom.rooms.review import Review
 from gateroom.rooms.standings import Standings
 from gateroom.rooms.templates import Template, Templates
 from gateroom.server.profile import STATE_KEY, ServerProfile
@@ -217,7 +220,7 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
         ),
         moderation=Moderation(stores.sanctions, standings, control, time.time),
         live=live,
-        dispatch=Dispatch(live),
+        dispatch=Dispatch(live, Renewal(tokens, accounts)),
         control=control,
         publisher=Publisher(live),
         metrics=registry_of(live),
@@ -225,7 +228,16 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
     )
     sweep = Sweep(live, broker.trim)
     keeper = Keeper(live, stores.lives, control, kinds)
-    async with sweep.running(), keeper.running(), KeyWatch(ring, directory).running():
+    recheck = Recheck(
+        live,
+        control,
+        alive,
+        stores.users,
+        stores.sessions,
+        Review(standings, stores.places),
+        [stores.sessions.prune, stores.revocations.prune],
+    )
+    async with sweep.running(), keeper.running(), recheck.running(), KeyWatch(ring, directory).running():
         try:
             yield runtime
         finally:

@@ -16,6 +16,7 @@ from gateroom.settings import Settings
 from gateroom.storage.database import open_database
 from gateroom.storage.lives import SqlLives
 from gateroom.storage.migrate import upgrade
+from gateroom.storage.places import SqlPlaces
 from gateroom.storage.rooms import SqlMembers, SqlRooms
 from gateroom.storage.sanctions import SqlSanctions
 from gateroom.storage.sessions import SqlRevocations, SqlSessions
@@ -35,6 +36,7 @@ class Stores:
     members: SqlMembers
     sanctions: SqlSanctions
     lives: SqlLives
+    places: SqlPlaces
     streams: SqlStreams
     tickets: SqlTickets
     passwords: Passwords
@@ -61,6 +63,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             SqlMembers(database, time.time),
             SqlSanctions(database, time.time),
             SqlLives(database),
+            SqlPlaces(database),
             SqlStreams(database, time.time),
             SqlTickets(database),
             passwords,

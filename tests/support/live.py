@@ -10,9 +10,11 @@ from typing import Any, Literal, cast
 
 from gateroom.auth.accounts import Accounts
 from gateroom.auth.alive import Alive
+from gateroom.auth.keys import KeyRing, SigningKey
 from gateroom.auth.people import People
 from gateroom.auth.ports import Link, User
 from gateroom.auth.principal import ALL_SCOPES, Principal, Scope
+from gateroom.auth.tokens import AccessTokens
 from gateroom.broker.local import LocalBroker
 from gateroom.realtime.control import Control
 from gateroom.realtime.counts import Counts
@@ -25,6 +27,8 @@ from gateroom.realtime.live import Live
 from gateroom.realtime.multiplexed import MultiplexedSession
 from gateroom.realtime.ports import Retention
 from gateroom.realtime.publisher import Publisher
+from gateroom.realtime.recheck import Recheck
+from gateroom.realtime.renewal import Renewal
 from gateroom.realtime.session import Session
 from gateroom.realtime.single import InboxSession, RoomSession, admit
 from gateroom.realtime.sweep import Sweep
@@ -35,6 +39,7 @@ from gateroom.rooms.arrivals import Arrivals
 from gateroom.rooms.directory import Directory
 from gateroom.rooms.model import NO_CAPS, Durability, Measure, Role, Room, RoomCaps, RoomKind, Visibility
 from gateroom.rooms.moderation import Moderation
+from gateroom.rooms.review import Review
 from gateroom.rooms.standings import Standings
 from gateroom.rooms.templates import Template, Templates
 from support.gates import Gate, GatedBroker, GatedMembers, GatedRooms, GatedSanctions, GatedSessions, GatedUsers
@@ -203,7 +208,18 @@ class LiveWorld:
             self.arrivals,
             self.activity,
         )
-        self.control, self.dispatch, self.publisher = Control(self.live), Dispatch(self.live), Publisher(self.live)
+        self.tokens = AccessTokens(KeyRing(SigningKey.generate()), "gateroom", "gateroom", 900, self.clock)
+        self.dispatch = Dispatch(self.live, Renewal(self.tokens, self.accounts))
+        self.control, self.publisher = Control(self.live), Publisher(self.live)
+        self.recheck = Recheck(
+            self.live,
+            self.control,
+            self.alive,
+            self.stores.pages,
+            self.stores.devices,
+            Review(self.standings, self.stores.places),
+            [self.stores.devices.prune, self.stores.revocations.prune],
+        )
         self.sweep = Sweep(self.live, self.local.trim)
         self.directory = Directory(
             self.stores.rooms,

@@ -22,9 +22,10 @@ from gateroom.errors import Conflict, LimitReached, NotFound
 from gateroom.realtime.ports import StreamLog
 from gateroom.realtime.topics import room_topic, user_topic
 from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction, Visibility
-from gateroom.rooms.ports import MemberStore, RoomLives, RoomStore, SanctionStore
+from gateroom.rooms.ports import MemberStore, Places, RoomLives, RoomStore, SanctionStore
 from gateroom.storage.database import Database
 from gateroom.storage.lives import SqlLives
+from gateroom.storage.places import SqlPlaces
 from gateroom.storage.rooms import SqlMembers, SqlRooms
 from gateroom.storage.sanctions import SqlSanctions
 from gateroom.storage.sessions import SqlRevocations, SqlSessions
@@ -32,6 +33,7 @@ from gateroom.storage.streams import SqlStreams
 from gateroom.storage.tickets import SqlTickets
 from gateroom.storage.users import SqlUsers
 from support.clock import FrozenClock
+from support.places import InMemoryPlaces
 from support.sessions import InMemoryRevocations, InMemorySessions
 from support.streams import InMemoryStreamLog
 
@@ -317,6 +319,7 @@ class Stores:
     members: MemberStore
     sanctions: SanctionStore
     lives: RoomLives
+    places: Places
     streams: StreamLog
     tickets: TicketStore
     clock: FrozenClock
@@ -343,6 +346,7 @@ def in_memory() -> Stores:
         members=rooms.members,
         sanctions=sanctions,
         lives=rooms,
+        places=InMemoryPlaces(rooms, rooms.members, sanctions),
         streams=streams,
         tickets=InMemoryTickets(),
         clock=clock,
@@ -367,6 +371,7 @@ def in_sql(database: Database) -> Stores:
         members=members,
         sanctions=sanctions,
         lives=SqlLives(database),
+        places=SqlPlaces(database),
         streams=streams,
         tickets=SqlTickets(database),
         clock=clock,

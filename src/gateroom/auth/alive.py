@@ -35,16 +35,21 @@ class Alive:
         self._revoked: dict[str, float] = {}
 
     async def require(self, user_id: str, session_id: str, token_id: str) -> None:
-        """Raise `TokenRevoked` or `SessionRevoked` when that token or session is not good any more."""
+        """Raise `TokenRevoked` or `SessionRevoked` when that token or session is not good any more.
+
+        Who has no session ("") depends on none.
+        """
         if token_id in self._revoked:
             raise TokenRevoked
-        if await self._sessions.get((user_id, session_id)) is None:
+        if session_id and await self._sessions.get((user_id, session_id)) is None:
             raise SessionRevoked
 
     def is_known(self, principal: Principal) -> bool:
         """Tell whether the principal's session and token are known to be good without a read."""
+        if principal.token_id in self._revoked:
+            return False
         found = self._sessions.known((principal.user_id, principal.session_id))
-        return found is not None and found[0] is not None and principal.token_id not in self._revoked
+        return not principal.session_id or (found is not None and found[0] is not None)
 
     def begun(self, session: AuthSession) -> None:
         """Know a session that was stored just now."""

@@ -6,6 +6,7 @@ from msgspec import Meta, Raw, Struct
 
 from gateroom.names import ROOM_ID_PATTERN, USER_REFERENCE_PATTERN
 
+MAX_TOKEN_LENGTH = 4096  # of an access token
 SAFE_INTEGER = 2**53 - 1  # what every JSON reader keeps exactly (RFC 8259 section 6)
 
 CommandId = Annotated[int, Meta(ge=-SAFE_INTEGER, le=SAFE_INTEGER)] | Annotated[str, Meta(min_length=1, max_length=64)]
@@ -64,8 +65,14 @@ class Send(Command, frozen=True, forbid_unknown_fields=True, tag="send", gc=Fals
     key: Key | None = None
 
 
+class Refresh(Command, frozen=True, forbid_unknown_fields=True, tag="refresh", gc=False):
+    """Carry on with a newer access token of the same session."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=MAX_TOKEN_LENGTH)]
+
+
 class Ping(Command, frozen=True, forbid_unknown_fields=True, tag="ping", gc=False):
     pass
 
 
-AnyCommand = Join | Leave | Publish | Presence | History | Send | Ping
+AnyCommand = Join | Leave | Publish | Presence | History | Send | Refresh | Ping

@@ -1,17 +1,13 @@
 """Changes of rights, as they reach live sockets: at once, and in order with what the rooms carry."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from gateroom.auth.ports import User
 from gateroom.auth.principal import Principal
 from gateroom.errors import (
-    Banned,
     Disconnected,
-    Forbidden,
-    GateroomError,
     Kicked,
-    Overloaded,
     Refusal,
     RoomClosed,
     SessionRevoked,
@@ -19,10 +15,10 @@ from gateroom.errors import (
     UserDisabled,
 )
 from gateroom.realtime.live import Live
+from gateroom.realtime.rights import judge_anew, judge_rooms
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
 from gateroom.realtime.topics import room_topic
-from gateroom.rooms.model import Action, Measure
 
 
 class Control:
@@ -36,25 +32,9 @@ class Control:
         self._live = live
 
     async def standing_changed(self, room_id: str, user_id: str | None) -> None:
-        """Judge anew what the user (None: everybody) may do there; who may no longer read is removed.
-
-        So is, with `overloaded`, whoever cannot be judged because the store cannot be read.
-        """
+        """Judge anew what the user (None: everybody) may do there; who may no longer read is removed."""
         for session, subscription in self._in_room(room_id, user_id):
-            try:
-                standing = await session.standing_in(room_id)
-            except GateroomError:
-                session.expel(subscription, Overloaded())
-                continue
-            except Exception as fault:
-                session.fault(fault)
-                continue
-            if not subscription.joined:
-                continue
-            if Action.READ in standing.grants.actions:
-                subscription.judge(standing)
-            else:
-                session.expel(subscription, Banned() if standing.grants.measure is Measure.BAN else Forbidden())
+            await judge_anew(session, subscription)
 
     async def kicked(self, room_id: str, user_id: str) -> int:
         """Remove the user with `kicked`; returns how many connections were in the room."""
@@ -91,7 +71,8 @@ class Control:
         for session in theirs:
             was = session.principal
             session.principal = replace(was, roles=was.roles & user.roles, scopes=was.scopes & user.scopes)
-        await self._judge_rooms(theirs)
+        for session in theirs:
+            await judge_rooms(session)
 
     def sessions_ended(self, user_id: str, session_ids: Collection[str], at: float | None = None) -> None:
         theirs = [session for session in self._of(user_id) if session.principal.session_id in session_ids]
@@ -108,18 +89,12 @@ class Control:
         ]
         for session in theirs:
             session.renew(principal)
-        await self._judge_rooms(theirs)
+        for session in theirs:
+            await judge_rooms(session)
 
     def disconnect(self, user_id: str) -> int:
         """End all sockets of a user, who may come back; returns how many."""
         return self._end(self._of(user_id), Disconnected)
-
-    async def _judge_rooms(self, sessions: Iterable[Session]) -> None:
-        theirs = list(sessions)
-        for room_id, user_id in sorted(
-            {(room, session.principal.user_id) for session in theirs for room in session.rooms}
-        ):
-            await self.standing_changed(room_id, user_id)
 
     def _end(self, sessions: Collection[Session], refusal: Callable[[], Refusal], at: float | None = None) -> int:
         """End sessions; `at` (seconds since the epoch) is when that was asked for, where it is known."""

@@ -26,12 +26,14 @@ from gateroom.protocol.commands import (
     Ping,
     Presence,
     Publish,
+    Refresh,
     Send,
     Since,
 )
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import Outcome, Page, Position, Repeated, Retention, retention_of
 from gateroom.realtime.records import direct_message, ephemeral_message, room_message
+from gateroom.realtime.renewal import Renewal
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
 from gateroom.realtime.topics import user_topic
@@ -55,8 +57,9 @@ Act = Callable[[Session, Subscription, Any], None]
 class Dispatch:
     """Runs commands for every session of the process. Nothing here waits; what must, goes on in a task."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, renewal: Renewal) -> None:
         self._live = live
+        self._renewal = renewal
         self._handlers: dict[type[AnyCommand], Handler] = {
             Join: self._join,
             Leave: self._leave,
@@ -64,6 +67,7 @@ class Dispatch:
             Presence: self._presence,
             History: self._history,
             Send: self._send,
+            Refresh: self._refresh,
             Ping: self._ping,
         }
 
@@ -252,6 +256,13 @@ class Dispatch:
             self._succeed(session, command, {**_placed(outcome), "connections": len(self._live.hub.on(topic))})
         else:
             self._fail(session, command, outcome or Unavailable())
+
+    def _refresh(self, session: Session, _: Subscription | None, command: Refresh) -> None:
+        self._later(session, None, command, self._refresh_later(session, command))
+
+    async def _refresh_later(self, session: Session, command: Refresh) -> None:
+        await self._renewal.carry_on(session, command.token)
+        self._succeed(session, command, {"expires_at": events.rfc3339(session.principal.expires_at)})
 
     def _ping(self, session: Session, _: Subscription | None, command: Ping) -> None:
         self._succeed(session, command)

@@ -21,6 +21,7 @@ from gateroom.errors import (
     TokenExpired,
 )
 from gateroom.incidents import blame, note
+from gateroom.protocol import events
 from gateroom.protocol.events import Person
 from gateroom.protocol.frame import Segment
 from gateroom.rates import TokenBucket
@@ -53,6 +54,7 @@ class Session(ABC):
         "_publishes",
         "_started_at",
         "_violations",
+        "_warned_of",
         "connection",
         "live",
         "place",
@@ -70,6 +72,7 @@ class Session(ABC):
         self.place = place
         self.subscriptions: dict[str, Subscription] = {}  # by room id
         self._own_scopes = principal.scopes
+        self._warned_of = 0.0  # the expiry that was announced
         self._ended = self._leaving = False
         self._started_at = self._alive_at = now
         self._pinged_at = self._paused_at = 0.0
@@ -209,9 +212,15 @@ class Session(ABC):
     def sweep(self, now: float, monotonic: float) -> None:
         """Look after time: token expiry, age, keepalive and stalled writes. Called about once a second."""
         limits = self.live.limits
-        if now >= self.principal.expires_at:
+        expires_at = self.principal.expires_at
+        if now >= expires_at:
             self.end(TokenExpired())
-        elif limits.max_connection_age and monotonic - self._started_at > limits.max_connection_age:
+            return
+        if now >= expires_at - limits.expiry_notice and self._warned_of != expires_at:
+            self._warned_of = expires_at
+            if not self.plain:
+                self.answer(events.event("expiring", {"expires_at": events.rfc3339(expires_at)}))
+        if limits.max_connection_age and monotonic - self._started_at > limits.max_connection_age:
             self.end(Restarting())
         elif self.connection.sink.paused:
             self._paused_at = self._paused_at or monotonic

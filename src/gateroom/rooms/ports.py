@@ -1,6 +1,6 @@
 """What the room directory needs from outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction
@@ -87,6 +87,22 @@ class SanctionStore(Protocol):
 
     async def page(self, room_id: str, measure: Measure, after: str | None, limit: int) -> Sequence[Sanction]:
         """Return up to `limit` of them in order of username after `after`."""
+        ...
+
+
+class Places(Protocol):
+    """What is stored of many users in many rooms, read in batches of up to 500. A place is a room's and a user's id."""
+
+    async def rooms(self, room_ids: Collection[str]) -> Mapping[str, Room]:
+        """Return those there are, by id."""
+        ...
+
+    async def members(self, places: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Member]:
+        """Return the memberships there are."""
+        ...
+
+    async def restraints(self, places: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Restraints]:
+        """Return what restrains users in these places; nothing for those whom nothing does."""
         ...
 
 

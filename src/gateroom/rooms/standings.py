@@ -75,7 +75,7 @@ class Standings:
         place = self._places.get((room_id, principal.user_id))
         if room is None or place is None:
             return None
-        return self._judge(room[0], place[0], principal)
+        return self._judge(principal, room[0], place[0])
 
     async def of(self, principal: Principal, room_id: str) -> Standing:
         """Judge by what holds now. Raises `Unavailable` when the store cannot be read."""
@@ -91,7 +91,7 @@ class Standings:
                     self._rooms.put(room_id, room[0])
                 if known_place is None:
                     self._places.put((room_id, principal.user_id), place[0])
-                return self._judge(room[0], place[0], principal)
+                return self._judge(principal, room[0], place[0])
 
     async def allowed(self, principal: Principal, room_id: str, action: Action) -> tuple[Room, Standing]:
         """Return the room and the standing of who may do `action` in it.
@@ -107,7 +107,7 @@ class Standings:
 
     def would_be(self, room: Room, owner: Member | None, principal: Principal) -> Standing:
         """Judge in a room that is not made yet, `owner` being the caller or nobody."""
-        return self._judge(room, _Place(owner, UNRESTRAINED), principal)
+        return self.judge(principal, room, owner, UNRESTRAINED)
 
     async def kind_of(self, room_id: str) -> RoomKind:
         """Return the kind of a room. Raises `NotFound` when there is no such room."""
@@ -134,8 +134,12 @@ class Standings:
         member = await self._member_store.of(room_id, user_id)
         return _Place(member, await self._sanction_store.of(room_id, user_id))
 
-    def _judge(self, room: Room | None, place: _Place | None, principal: Principal) -> Standing:
-        place = place or _NO_PLACE
+    def judge(self, principal: Principal, room: Room | None, member: Member | None, restraints: Restraints) -> Standing:
+        """Judge by what was just read."""
         kind = self.kind(room)
-        granted = policy.grants(room, place.member, place.restraints, principal, kind.public_role, self._now())
+        granted = policy.grants(room, member, restraints, principal, kind.public_role, self._now())
         return Standing(room, kind, granted)
+
+    def _judge(self, principal: Principal, room: Room | None, place: _Place | None) -> Standing:
+        place = place or _NO_PLACE
+        return self.judge(principal, room, place.member, place.restraints)

@@ -11,7 +11,7 @@ from gateroom.rooms.model import NO_CAPS, Member, Role, Room, RoomCaps, Visibili
 from gateroom.storage.database import Database
 from gateroom.storage.schema import members, rooms, users
 
-_ROOMS = select(
+ROOMS = select(
     rooms.c.id,
     rooms.c.kind,
     rooms.c.title,
@@ -21,7 +21,7 @@ _ROOMS = select(
     rooms.c.capacity,
     rooms.c.ttl,
 )
-_MEMBERS = select(members.c.room_id, members.c.user_id, users.c.username, members.c.role, members.c.since).join(
+MEMBERS = select(members.c.room_id, members.c.user_id, users.c.username, members.c.role, members.c.since).join(
     users, users.c.id == members.c.user_id
 )
 
@@ -60,7 +60,7 @@ class SqlRooms:
         await self._database.write(work)
 
     async def by_id(self, room_id: str) -> Room | None:
-        rows = await self._database.rows(_ROOMS.where(rooms.c.id == room_id))
+        rows = await self._database.rows(ROOMS.where(rooms.c.id == room_id))
         return Room(*rows[0]) if rows else None
 
     async def save(self, room: Room) -> None:
@@ -84,7 +84,7 @@ class SqlRooms:
         await self._database.write(work)
 
     async def page(self, visible_to: str | None, after: str | None, limit: int) -> Sequence[Room]:
-        following = _ROOMS.where(rooms.c.id > (after or "")).order_by(rooms.c.id).limit(limit)
+        following = ROOMS.where(rooms.c.id > (after or "")).order_by(rooms.c.id).limit(limit)
         if visible_to is not None:
             # Two short walks along an index each; one walk with an OR would read every room there is.
             public = (
@@ -113,7 +113,7 @@ class SqlMembers:
         self._clock = clock
 
     async def of(self, room_id: str, user_id: str) -> Member | None:
-        rows = await self._database.rows(_MEMBERS.where(members.c.room_id == room_id, members.c.user_id == user_id))
+        rows = await self._database.rows(MEMBERS.where(members.c.room_id == room_id, members.c.user_id == user_id))
         return Member(*rows[0]) if rows else None
 
     async def put(self, room_id: str, user_id: str, role: Role) -> Member:
@@ -152,7 +152,7 @@ class SqlMembers:
         await self._database.write(work)
 
     async def page(self, room_id: str, after: str | None, limit: int) -> Sequence[Member]:
-        following = _MEMBERS.where(members.c.room_id == room_id, users.c.username > (after or ""))
+        following = MEMBERS.where(members.c.room_id == room_id, users.c.username > (after or ""))
         rows = await self._database.rows(following.order_by(users.c.username).limit(limit))
         return [Member(*row) for row in rows]
 

@@ -25,7 +25,7 @@ class SqlSanctions:
         found = select(sanctions.c.measure, sanctions.c.until).where(
             sanctions.c.room_id == room_id, sanctions.c.user_id == user_id
         )
-        ends = {measure: _end(until) for measure, until in await self._database.rows(found)}
+        ends = {measure: end_of(until) for measure, until in await self._database.rows(found)}
         return Restraints(ends.get(Measure.BAN, 0.0), ends.get(Measure.MUTE, 0.0))
 
     async def put(self, room_id: str, user_id: str, measure: Measure, until: float | None) -> Sanction:
@@ -78,5 +78,5 @@ class SqlSanctions:
         return [Sanction(measure, room_id, user_id, name, since, until) for user_id, name, since, until in rows]
 
 
-def _end(until: float | None) -> float:
+def end_of(until: float | None) -> float:
     return math.inf if until is None else until
