@@ -28,6 +28,8 @@ GOOD: Mapping[str, dict[str, Any]] = {
     "PATCH /api/rooms/{room}": {"title": "Lobby"},
     "PUT /api/rooms/{room}/members/{user}": {"role": "owner"},
     "POST /api/rooms/{room}/messages": {"data": 1},
+    "POST /api/broadcast": {"data": 1},
+    "POST /api/authorize": {"user": "@admin", "action": "read", "room": "lobby"},
     "PUT /api/rooms/{room}/bans/{user}": {"until": "2999-01-01T00:00:00Z"},
     "PUT /api/rooms/{room}/mutes/{user}": {"until": "2999-01-01T00:00:00Z"},
 }

@@ -37,10 +37,11 @@ class Publisher:
         position = await self._position(direct_message(self._live, user_id, sender, data, key))
         return position, len(self._live.hub.on(user_topic(user_id)))
 
-    async def to_everyone(self, data: bytes) -> None:
-        """Send to every connection; nothing is kept."""
+    async def to_everyone(self, data: bytes) -> int:
+        """Send to every connection; nothing is kept. Returns how many there are."""
         body = events.broadcast(data, self._live.now())
         await self._carried(Record(EVERYONE, Kind.EVENT, body))
+        return len(self._live.hub.on(EVERYONE))
 
     async def _position(self, record: Record) -> Position:
         outcome = await self._carried(record)

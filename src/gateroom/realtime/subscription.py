@@ -130,7 +130,8 @@ def announce(live: Live, subscription: Subscription, name: str, person: Person) 
     if live.door.shut or not subscription.kind.join_leave:
         return
     topic = subscription.topic
-    if live.hub.user_count(topic) > CROWD:
+    most = live.hub.user_count(topic) + (name == "left")  # of before and after
+    if most > CROWD:
         live.crowded.add(subscription.room_id)
         return
     body = events.event(name, {"room": subscription.room_id, "user": person})

@@ -13,6 +13,8 @@ from gateroom.web.headers import SecurityHeadersMiddleware
 from gateroom.web.proxies import Style, TrustedProxiesMiddleware
 from gateroom.web.routes import (
     auth,
+    authorize,
+    broadcast,
     console,
     docs,
     metrics,
@@ -36,7 +38,10 @@ TAGS = [
     {"name": "auth", "description": "Logging in, and who one is then."},
     {"name": "users", "description": "Accounts, and what reaches their owners."},
     {"name": "rooms", "description": "Rooms, who belongs to them, and what was said there."},
-    {"name": "moderation", "description": "Who is shut out of a room, silenced, or put out."},
+    {
+        "name": "moderation",
+        "description": "Who is shut out of a room, silenced, or put out; and who may do what, and why.",
+    },
     {"name": "operations", "description": "Keys, health and metrics, for other programs."},
 ]
 
@@ -51,10 +56,26 @@ class Edge:
     allowed_origins: Collection[str] = ()  # whose pages may read answers
 
 
+# The sockets first: routes are tried in order, and of all requests a handshake comes in storms.
+_ROUTES = (
+    sockets,
+    auth,
+    oauth,
+    sessions,
+    tickets,
+    users,
+    rooms,
+    moderation,
+    authorize,
+    broadcast,
+    wellknown,
+    metrics,
+)
+
+
 def add_to(app: FastAPI, edge: Edge, *, whole: bool) -> None:
     """Add everything that does not need a running gateway; `whole` for an application that is only Gateroom."""
-    # The sockets first: routes are tried in order, and of all requests a handshake comes in storms.
-    for module in (sockets, auth, oauth, sessions, tickets, users, rooms, moderation, wellknown, metrics):
+    for module in _ROUTES:
         app.include_router(module.router)
     if edge.console:
         app.include_router(console.router)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from gateroom.names import ROOM_ID_PATTERN, USER_REFERENCE_PATTERN, USERNAME_PATTERN
 from gateroom.protocol.codec import check_json
-from gateroom.rooms.model import Role, Visibility
+from gateroom.rooms.model import Action, Role, Visibility
 
 T = TypeVar("T")
 
@@ -241,17 +241,38 @@ class SanctionView(_Body):
     until: str | None = Field(description="null: for good")
 
 
-class NewMessage(_Body):
+class NewBroadcast(_Body):
     data: Any = Field(description="Any JSON.", examples=[{"text": "hello"}])
-    key: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
-        None, description="Your name for this message: sent again within 10 minutes, it is not published twice."
-    )
 
     def text(self) -> bytes:
         """Return the data as JSON text that every receiver can read. Raises `InvalidCommand`."""
         text = msgspec.json.encode(self.data)
         check_json(text)
         return text
+
+
+class NewMessage(NewBroadcast):
+    key: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="Your name for this message: sent again within 10 minutes, it is not published twice."
+    )
+
+
+class Reached(_Body):
+    connections: int = Field(description="How many connections have it now.")
+
+
+class Question(_Body):
+    user: UserReference
+    action: Action
+    room: RoomId
+
+
+class Answer(_Body):
+    allowed: bool
+    because: list[str] = Field(
+        description="What decided: scope, role, visibility, ban, mute or template, and the rule about the action.",
+        examples=[["role viewer", "rule write: owner, moderator, member"]],
+    )
 
 
 class PositionView(_Body):

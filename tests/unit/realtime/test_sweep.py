@@ -154,3 +154,18 @@ async def test_a_sweep_over_quiet_sockets_writes_nothing(world: LiveWorld, peers
     world.sweep.once()
     await settle()
     assert all(peer.received() == [] for peer in quiet)
+
+
+async def test_who_leaves_a_crowd_is_counted_as_who_came_was(world: LiveWorld) -> None:
+    peers = await crowd(world, CROWD + 1)
+    world.sweep.once()
+    await settle()
+    for peer in peers:
+        peer.received()
+    peers.pop().vanish()  # from one more than the crowd begins with
+    peers.pop().vanish()  # and on from there
+    await settle()
+    world.sweep.once()
+    await settle()
+    told = peers[0].received()
+    assert [(frame["type"], frame.get("count")) for frame in told] == [("left", None), ("members", CROWD - 1)]

@@ -143,12 +143,14 @@ async def send(user: UserReference, body: NewMessage, sender: Sender, runtime: C
     response_model=ConnectionPage,
     responses=problems(*UNAUTHENTICATED, "forbidden", "not_found", "invalid_command"),
 )
-async def connections(user: UserReference, _: ConnectionAdmin, runtime: CurrentRuntime) -> Listing[ConnectionView]:
-    """List the live connections of a user and the rooms they are in."""
+async def connections(
+    user: UserReference, page: Page, _: ConnectionAdmin, runtime: CurrentRuntime
+) -> Listing[ConnectionView]:
+    """List the live connections of a user and the rooms they are in, by id."""
     found = runtime.live.hub.connections_of((await runtime.people.any(user)).id)
-    sessions = [runtime.live.sessions[connection.id] for connection in found]
-    items = [ConnectionView(id=session.connection.id, rooms=sorted(session.rooms)) for session in sessions]
-    return Listing(items=items, next=None)
+    following = sorted(connection.id for connection in found if connection.id > (page.after or ""))
+    rows = [ConnectionView(id=each, rooms=sorted(runtime.live.sessions[each].rooms)) for each in following]
+    return page.listing(rows[: page.rows], lambda connection: connection.id, lambda connection: connection)
 
 
 @router.delete(
