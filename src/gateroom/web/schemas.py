@@ -1,33 +1,21 @@
 """The bodies of the HTTP API, as its OpenAPI page shows them."""
 
-import re
-from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints
 
 from gateroom.names import ROOM_ID_PATTERN, USER_REFERENCE_PATTERN, USERNAME_PATTERN
 from gateroom.protocol.codec import check_json
-from gateroom.rooms.model import Action, Role, Visibility
+from gateroom.rooms.model import Role, Visibility
+from gateroom.web.bodies import Body as _Body
 
 T = TypeVar("T")
-
-_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", re.IGNORECASE)
-_LAST_YEAR = 9000  # what comes later may be no date at all where it is shown
 
 
 def _written(pattern: str) -> str:
     """Write a pattern as JSON Schema and pydantic's engine have it: there `$` is the very end (ECMA-262)."""
     return pattern.replace(r"\Z", "$")
-
-
-def _moment(value: object) -> datetime:
-    if isinstance(value, str) and _RFC3339.fullmatch(value):
-        moment = datetime.fromisoformat(value.upper())
-        if moment.year <= _LAST_YEAR:
-            return moment
-    raise ValueError("is not a date and time as RFC 3339 has it")
 
 
 Username = Annotated[str, StringConstraints(pattern=_written(USERNAME_PATTERN))]
@@ -37,16 +25,11 @@ UserReference = Annotated[
 RoomId = Annotated[str, Field(pattern=_written(ROOM_ID_PATTERN), examples=["lobby"])]
 ScopeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,40}(:[a-z0-9_.-]{1,40})?$")]
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")]
-Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 Capacity = Annotated[int, Field(ge=0, le=1_000_000_000, description="Users at once; 0: no limit.")]
 Ttl = Annotated[
     float, Field(ge=0, le=315_360_000, description="Seconds the room lives after it was last used; 0: for good.")
 ]
 Title = Annotated[str, StringConstraints(max_length=200)]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Problem(_Body):
@@ -161,7 +144,7 @@ class Me(Profile):
 class NewUser(_Body):
     username: Username = Field(examples=["ada"])
     password: Annotated[str, Field(max_length=4096, examples=["correct horse battery staple"])]
-    roles: Annotated[list[RoleName], Field(max_length=32)] = []
+    roles: Annotated[list[RoleName], Field(max_length=32)] = Field([])
     scopes: Annotated[list[ScopeName], Field(max_length=64)] | None = Field(
         None, description="Left out: the configured default scopes."
     )
@@ -221,26 +204,6 @@ class MemberView(_Body):
     since: str
 
 
-class Sentence(_Body):
-    """For how long."""
-
-    until: Moment | None = Field(
-        None, description="When it ends (RFC 3339); left out: for good.", examples=["2027-01-01T00:00:00Z"]
-    )
-
-    @property
-    def seconds(self) -> float | None:
-        """The end in seconds since the epoch."""
-        return self.until.timestamp() if self.until else None
-
-
-class SanctionView(_Body):
-    id: str
-    username: str
-    since: str
-    until: str | None = Field(description="null: for good")
-
-
 class NewBroadcast(_Body):
     data: Any = Field(description="Any JSON.", examples=[{"text": "hello"}])
 
@@ -259,20 +222,6 @@ class NewMessage(NewBroadcast):
 
 class Reached(_Body):
     connections: int = Field(description="How many connections have it now.")
-
-
-class Question(_Body):
-    user: UserReference
-    action: Action
-    room: RoomId
-
-
-class Answer(_Body):
-    allowed: bool
-    because: list[str] = Field(
-        description="What decided: scope, role, visibility, ban, mute or template, and the rule about the action.",
-        examples=[["role viewer", "rule write: owner, moderator, member"]],
-    )
 
 
 class PositionView(_Body):
@@ -341,10 +290,6 @@ class RoomPage(Listing[RoomView]):
 
 class MemberPage(Listing[MemberView]):
     """Members by username."""
-
-
-class SanctionPage(Listing[SanctionView]):
-    """Bans or mutes in force, by username."""
 
 
 class Health(_Body):

@@ -6,9 +6,9 @@ from gateroom.auth.accounts import powers_of
 from gateroom.auth.principal import Principal, Scope
 from gateroom.rooms.verdict import DISABLED, Verdict, judge
 from gateroom.web.deps import CurrentPrincipal, CurrentRuntime
+from gateroom.web.moderation_schemas import Answer, Question
 from gateroom.web.routes import CHANGING, operation_id, problems
 from gateroom.web.runtime import Runtime
-from gateroom.web.schemas import Answer, Question
 from gateroom.web.strict import StrictRoute
 
 router = APIRouter(

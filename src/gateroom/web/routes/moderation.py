@@ -7,10 +7,11 @@ from gateroom.auth.principal import Principal
 from gateroom.protocol.events import rfc3339
 from gateroom.rooms.model import Action, Measure, Sanction
 from gateroom.web.deps import CurrentPrincipal, CurrentRuntime
+from gateroom.web.moderation_schemas import SanctionPage, SanctionView, Sentence
 from gateroom.web.paging import Page
 from gateroom.web.routes import CHANGING, UNAUTHENTICATED, operation_id, problems
 from gateroom.web.runtime import Runtime
-from gateroom.web.schemas import Disconnected, Listing, RoomId, SanctionPage, SanctionView, Sentence, UserReference
+from gateroom.web.schemas import Disconnected, Listing, RoomId, UserReference
 from gateroom.web.strict import StrictRoute
 
 router = APIRouter(
