@@ -13,10 +13,13 @@ from fastapi import FastAPI
 
 from gateroom.auth.accounts import Accounts
 from gateroom.auth.alive import Alive
+from gateroom.auth.bearers import Bearers
 from gateroom.auth.csrf import Csrf
 from gateroom.auth.key_files import ring_of
 from gateroom.auth.key_watch import KeyWatch
 from gateroom.auth.login import Login
+from gateroom.auth.newcomers import OutsideAccounts
+from gateroom.auth.outsiders import Issuer, Outsiders
 from gateroom.auth.people import People
 from gateroom.auth.sessions import Sessions
 from gateroom.auth.throttle import LoginThrottle
@@ -24,6 +27,7 @@ from gateroom.auth.tickets import Tickets
 from gateroom.broker.local import LocalBroker
 from gateroom.errors import InvalidCommand
 from gateroom.opening import Stores, access_tokens, key_directory, open_stores, room_kinds, session_terms
+from gateroom.outbound.key_sets import KeySetClient
 from gateroom.protocol.codec import check_json
 from gateroom.protocol.events import Person
 from gateroom.realtime.control import Control
@@ -141,7 +145,9 @@ class Gateroom:
     async def _opened(self, app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stores = await stack.enter_async_context(open_stores(self.settings))
-            runtime = await stack.enter_async_context(_run(self.settings, stores))
+            client = await stack.enter_async_context(KeySetClient())
+            trusted = [each.trust(client.fetch, time.monotonic) for each in self.settings.auth.issuers]
+            runtime = await stack.enter_async_context(_run(self.settings, stores, trusted))
             start = FirstStart(stores.registry, runtime.directory)
             chosen = self.settings.auth.admin_password
             await start.admin(chosen.get_secret_value() if chosen else None, self._tell)
@@ -155,7 +161,7 @@ class Gateroom:
 
 
 @asynccontextmanager
-async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
+async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) -> AsyncIterator[Runtime]:
     """Put the services together; in the end close every socket, store what was submitted, and let go."""
     directory = key_directory(settings)
     ring = ring_of(directory.keys())
@@ -191,10 +197,15 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
         activity,
     )
     control = Control(live)
+    clocks, scopes = (time.time, time.monotonic), stores.registry.default_scopes
+    newcomers = OutsideAccounts(stores.identities, accounts, scopes, *clocks, control.account_changed)
+    outsiders = Outsiders(trusted, newcomers, time.time)
+    bearers = Bearers(tokens, outsiders if trusted else None)
     runtime = Runtime(
         options=_options(settings),
         ring=ring,
         tokens=tokens,
+        bearers=bearers,
         accounts=accounts,
         people=people,
         tickets=Tickets(stores.tickets, time.time, time.monotonic),
@@ -220,7 +231,7 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
         ),
         moderation=Moderation(stores.sanctions, standings, control, time.time),
         live=live,
-        dispatch=Dispatch(live, Renewal(tokens, accounts)),
+        dispatch=Dispatch(live, Renewal(bearers, accounts)),
         control=control,
         publisher=Publisher(live),
         metrics=registry_of(live),
@@ -237,7 +248,14 @@ async def _run(settings: Settings, stores: Stores) -> AsyncIterator[Runtime]:
         Review(standings, stores.places),
         [stores.sessions.prune, stores.revocations.prune],
     )
-    async with sweep.running(), keeper.running(), recheck.running(), KeyWatch(ring, directory).running():
+    watch = KeyWatch(ring, directory)
+    async with (
+        sweep.running(),
+        keeper.running(),
+        recheck.running(),
+        watch.running(),
+        outsiders.keys_kept_fresh(),
+    ):
         try:
             yield runtime
         finally:

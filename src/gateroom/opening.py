@@ -14,6 +14,7 @@ from gateroom.auth.tokens import AccessTokens
 from gateroom.rooms.model import RoomKind
 from gateroom.settings import Settings
 from gateroom.storage.database import open_database
+from gateroom.storage.identities import SqlIdentities
 from gateroom.storage.lives import SqlLives
 from gateroom.storage.migrate import upgrade
 from gateroom.storage.places import SqlPlaces
@@ -30,6 +31,7 @@ class Stores:
     """The opened database as the core sees it, and the accounts in it."""
 
     users: SqlUsers
+    identities: SqlIdentities
     sessions: SqlSessions
     revocations: SqlRevocations
     rooms: SqlRooms
@@ -57,6 +59,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         await upgrade(database)
         yield Stores(
             users,
+            SqlIdentities(database),
             SqlSessions(database),
             SqlRevocations(database),
             SqlRooms(database),

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 
 from gateroom.auth.accounts import Accounts
 from gateroom.auth.alive import Alive
+from gateroom.auth.bearers import Bearers
 from gateroom.auth.keys import KeyRing, SigningKey
 from gateroom.auth.people import People
 from gateroom.auth.ports import Link, User
@@ -209,7 +210,7 @@ class LiveWorld:
             self.activity,
         )
         self.tokens = AccessTokens(KeyRing(SigningKey.generate()), "gateroom", "gateroom", 900, self.clock)
-        self.dispatch = Dispatch(self.live, Renewal(self.tokens, self.accounts))
+        self.dispatch = Dispatch(self.live, Renewal(Bearers(self.tokens), self.accounts))
         self.control, self.publisher = Control(self.live), Publisher(self.live)
         self.recheck = Recheck(
             self.live,

@@ -8,6 +8,8 @@ from typing import Any
 from gateroom.auth.ports import (
     AuthSession,
     Clock,
+    Identity,
+    IdentityStore,
     PasswordStore,
     RevocationStore,
     SessionPages,
@@ -24,6 +26,7 @@ from gateroom.realtime.topics import room_topic, user_topic
 from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction, Visibility
 from gateroom.rooms.ports import MemberStore, Places, RoomLives, RoomStore, SanctionStore
 from gateroom.storage.database import Database
+from gateroom.storage.identities import SqlIdentities
 from gateroom.storage.lives import SqlLives
 from gateroom.storage.places import SqlPlaces
 from gateroom.storage.rooms import SqlMembers, SqlRooms
@@ -67,7 +70,8 @@ class InMemoryUsers:
 
     async def remove(self, user_id: str) -> None:
         self.existing(user_id)
-        del self._users[user_id], self._hashes[user_id]
+        del self._users[user_id]
+        self._hashes.pop(user_id, None)
         self.sessions.drop(user_id)
         for tell in self.on_remove:
             tell(user_id)
@@ -90,11 +94,58 @@ class InMemoryUsers:
         await self.replace(user_id, password_hash)
         return self.sessions.drop(user_id, but=keep)
 
+    async def add_without_password(self, user: User) -> None:
+        """Add an account that nobody can log in to. Raises `Conflict`."""
+        await self.add(user, "")
+        del self._hashes[user.id]
+
     def existing(self, user_id: str) -> User:
         """Return the account. Raises `NotFound`."""
         if user_id not in self._users:
             raise NotFound
         return self._users[user_id]
+
+
+class InMemoryIdentities:
+    """The `IdentityStore` in a dict."""
+
+    def __init__(self, users: InMemoryUsers) -> None:
+        self._users = users
+        self._identities: dict[tuple[str, str], Identity] = {}
+        users.on_remove.append(self._forget_user)
+
+    async def find(self, issuer: str, subject: str) -> Identity | None:
+        return self._identities.get((issuer, subject))
+
+    async def create(self, user: User, identity: Identity) -> None:
+        self._require_free(identity)
+        await self._users.add_without_password(user)
+        self._identities[identity.issuer, identity.subject] = identity
+
+    async def link(self, identity: Identity) -> None:
+        self._users.existing(identity.user_id)
+        self._require_free(identity)
+        self._identities[identity.issuer, identity.subject] = identity
+
+    async def unlink(self, issuer: str, subject: str) -> None:
+        if self._identities.pop((issuer, subject), None) is None:
+            raise NotFound
+
+    async def follow(self, identity: Identity, roles: frozenset[str], scopes: frozenset[str]) -> bool:
+        user = self._users.existing(identity.user_id)
+        kept = self._identities.get((identity.issuer, identity.subject))
+        if kept is None or kept.as_of >= identity.as_of:
+            return False
+        self._identities[identity.issuer, identity.subject] = replace(kept, as_of=identity.as_of)
+        await self._users.save(replace(user, roles=roles, scopes=scopes))
+        return True
+
+    def _require_free(self, identity: Identity) -> None:
+        if (identity.issuer, identity.subject) in self._identities:
+            raise Conflict
+
+    def _forget_user(self, user_id: str) -> None:
+        self._identities = {key: found for key, found in self._identities.items() if found.user_id != user_id}
 
 
 class InMemoryRooms:
@@ -310,6 +361,7 @@ class Stores:
     """All stores on one set of data, and the clock they read."""
 
     users: UserStore
+    identities: IdentityStore
     pages: UserPages
     passwords: PasswordStore
     sessions: SessionStore
@@ -337,6 +389,7 @@ def in_memory() -> Stores:
     sessions, revoked = users.sessions, InMemoryRevocations()
     return Stores(
         users=users,
+        identities=InMemoryIdentities(users),
         pages=users,
         passwords=users,
         sessions=sessions,
@@ -362,6 +415,7 @@ def in_sql(database: Database) -> Stores:
     sanctions, streams = SqlSanctions(database, clock), SqlStreams(database, clock)
     return Stores(
         users=users,
+        identities=SqlIdentities(database),
         pages=users,
         passwords=users,
         sessions=sessions,

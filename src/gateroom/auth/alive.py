@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from gateroom.auth.ports import AuthSession, Clock, RevocationStore, SessionStore
-from gateroom.auth.principal import Principal
+from gateroom.auth.principal import Principal, is_kept
 from gateroom.auth.remembered import Remembered
 from gateroom.errors import SessionRevoked, TokenRevoked
 
@@ -37,11 +37,11 @@ class Alive:
     async def require(self, user_id: str, session_id: str, token_id: str) -> None:
         """Raise `TokenRevoked` or `SessionRevoked` when that token or session is not good any more.
 
-        Who has no session ("") depends on none.
+        Who has no session ("") depends on none, and of an outside issuer's nothing is known here.
         """
         if token_id in self._revoked:
             raise TokenRevoked
-        if session_id and await self._sessions.get((user_id, session_id)) is None:
+        if is_kept(session_id) and await self._sessions.get((user_id, session_id)) is None:
             raise SessionRevoked
 
     def is_known(self, principal: Principal) -> bool:
@@ -49,7 +49,7 @@ class Alive:
         if principal.token_id in self._revoked:
             return False
         found = self._sessions.known((principal.user_id, principal.session_id))
-        return not principal.session_id or (found is not None and found[0] is not None)
+        return not is_kept(principal.session_id) or (found is not None and found[0] is not None)
 
     def begun(self, session: AuthSession) -> None:
         """Know a session that was stored just now."""

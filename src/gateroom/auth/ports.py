@@ -60,6 +60,44 @@ class UserPages(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A subject of an outside issuer, and whose account here it is.
+
+    `as_of` is when the newest token was issued that roles and scopes were taken from, in seconds since the epoch.
+    """
+
+    issuer: str
+    subject: str
+    user_id: str
+    as_of: float = 0.0
+
+
+class IdentityStore(Protocol):
+    """Outside identities, each call its own transaction; they go with their account."""
+
+    async def find(self, issuer: str, subject: str) -> Identity | None: ...
+
+    async def create(self, user: User, identity: Identity) -> None:
+        """Add an account without a password, and its identity. Raises `Conflict` when either is there already."""
+        ...
+
+    async def link(self, identity: Identity) -> None:
+        """Give an existing account an identity. Raises `Conflict` when it has an account, `NotFound` without one."""
+        ...
+
+    async def unlink(self, issuer: str, subject: str) -> None:
+        """Take an identity away. Raises `NotFound`."""
+        ...
+
+    async def follow(self, identity: Identity, roles: frozenset[str], scopes: frozenset[str]) -> bool:
+        """Overwrite the account's roles and scopes as of `identity.as_of`, unless they are of a newer token.
+
+        Returns whether it did. Raises `NotFound` when the account is gone.
+        """
+        ...
+
+
 class PasswordStore(Protocol):
     """Password hashes as PHC strings, apart from the accounts so that they never travel with one."""
 

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from gateroom.errors import InsufficientScope
 
+# In front of the session ids of outside issuers' tokens: none of ours has a dot, and nothing is stored of theirs.
+OUTSIDE_SESSION = "ext."
+
 
 class Scope(StrEnum):
     """The scopes Gateroom itself asks for; an embedding application may add its own."""
@@ -45,6 +48,11 @@ class Principal:
         """Raise `InsufficientScope`, a `Forbidden`, unless every one of `scopes` is held."""
         if not self.scopes.issuperset(scopes):
             raise InsufficientScope(scopes)
+
+
+def is_kept(session_id: str) -> bool:
+    """Tell whether a session of this id would be in the store: not "", of who has none, nor an outside issuer's."""
+    return bool(session_id) and not session_id.startswith(OUTSIDE_SESSION)
 
 
 def scope_text(scopes: Iterable[str]) -> str:

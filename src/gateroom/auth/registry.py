@@ -76,8 +76,13 @@ class Registry:
 def _check(user: User) -> None:
     if not all(_is_scope(scope) for scope in user.scopes):
         raise InvalidCommand("scopes: each is a word such as rooms:create.")
-    if len(user.roles) > MAX_ROLES or not all(_ROLE.fullmatch(role) for role in user.roles):
+    if len(user.roles) > MAX_ROLES or not all(map(is_role, user.roles)):
         raise InvalidCommand("roles: up to 32 words of a-z, 0-9, dot, dash and underscore.")
+
+
+def is_role(text: str) -> bool:
+    """Tell whether an account can have a role of this name."""
+    return _ROLE.fullmatch(text) is not None
 
 
 def _is_scope(text: str) -> bool:

@@ -2,17 +2,16 @@
 
 import hashlib
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import floor, inf
-from typing import Any
 
 from jwt import PyJWS, PyJWTError
 from jwt.algorithms import get_default_algorithms
 
 from gateroom.auth.claims import ClaimRules, Claims
+from gateroom.auth.compact import decode, strict_object
 from gateroom.auth.ids import new_id
 from gateroom.auth.keys import Algorithm, KeyRing
 from gateroom.auth.ports import Clock, User
@@ -138,8 +137,8 @@ class AccessTokens:
 
     def _open(self, token: str) -> dict[str, object]:
         """Return the payload of `token` once its form, header and signature are good."""
-        header, payload, signature = [_decode(segment) for segment in token.split(".", 3)]
-        fields = _strict_object(header)
+        header, payload, signature = [decode(segment) for segment in token.split(".", 3)]
+        fields = strict_object(header)
         if fields.keys() != _HEADER_NAMES or fields["typ"] != TYP:
             raise InvalidToken("The header is not that of an access token.")
         kid = fields["kid"]
@@ -150,28 +149,4 @@ class AccessTokens:
         signed = token.rpartition(".")[0].encode("ascii")
         if not _ALGORITHMS[key.algorithm].verify(signed, key.public, signature):
             raise InvalidToken
-        return _strict_object(payload)
-
-
-def _decode(segment: str) -> bytes:
-    """Undo base64url in its only canonical form, so that one token has one spelling (RFC 7515 section 2)."""
-    # The decoder skips what is not of the alphabet and ignores surplus bits: only the way back tells.
-    raw = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    if urlsafe_b64encode(raw).rstrip(b"=") != segment.encode():
-        raise ValueError("not canonical base64url")
-    return raw
-
-
-def _strict_object(text: bytes) -> dict[str, object]:
-    """Parse a JSON object without duplicate names (RFC 7519 section 4)."""
-    parsed = json.loads(text.decode("utf-8"), object_pairs_hook=_distinct)
-    if type(parsed) is not dict:
-        raise ValueError("not an object")
-    return parsed
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return found
+        return strict_object(payload)

@@ -61,6 +61,8 @@ def _try_out(settings: Settings) -> None:
 
     with_stores(settings, work)
     load_keys(settings)
+    for issuer in settings.auth.issuers:
+        issuer.file_keys()
 
 
 def _greet(settings: Settings, address: str, born: list[NewAccount]) -> None:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from gateroom.auth.ports import User
+from gateroom.auth.ports import Identity, User
 from gateroom.auth.principal import ALL_SCOPES
 from gateroom.cli.options import AsJson, Config, DataDir, Refused, settings_of, show, with_stores
-from gateroom.errors import Conflict
+from gateroom.errors import Conflict, NotFound
 from gateroom.opening import Stores
 from gateroom.protocol.events import rfc3339
 
@@ -117,6 +117,41 @@ def scopes(
         return user
 
     show([_row(with_stores(settings_of(config, data_dir), work))], as_json=as_json)
+
+
+@app.command()
+def link(
+    username: Username,
+    issuer: Annotated[str, typer.Option(help="The issuer, as in auth.issuers.")],
+    subject: Annotated[str, typer.Option(help="Whom the issuer means: the claim `sub` of its tokens.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Take it away again.")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a subject of an outside issuer act as an account that is there already."""
+    settings = settings_of(config, data_dir)
+    if issuer not in [known.issuer for known in settings.auth.issuers]:
+        raise Refused("--issuer: this is none of auth.issuers")
+
+    async def work(stores: Stores) -> Identity:
+        identity = Identity(issuer, subject, (await _existing(stores, username)).id)
+        try:
+            if undo:
+                await stores.identities.unlink(issuer, subject)
+            else:
+                await stores.identities.link(identity)
+        except Conflict:
+            raise Refused("this subject has an account already; take it away from that first, with --undo") from None
+        except NotFound:
+            raise Refused("this subject has no account") from None
+        return identity
+
+    linked = with_stores(settings, work)
+    show(
+        [{"username": username, "issuer": linked.issuer, "subject": linked.subject, "linked": not undo}],
+        as_json=as_json,
+    )
 
 
 async def _existing(stores: Stores, username: str) -> User:

@@ -14,6 +14,7 @@ import structlog
 
 from gateroom.auth.alive import Alive
 from gateroom.auth.ports import SessionPages, User, UserPages
+from gateroom.auth.principal import is_kept
 from gateroom.errors import GateroomError, UserDisabled
 from gateroom.realtime.control import Control
 from gateroom.realtime.live import Live
@@ -109,7 +110,7 @@ class Recheck:
             principal = socket.principal
             if self._alive.is_revoked(principal.token_id):
                 self._control.token_revoked(principal.user_id, principal.token_id)
-            elif principal.session_id:
+            elif is_kept(principal.session_id):
                 owners[principal.session_id] = principal.user_id
         for session_ids in _batches(owners):
             found = await self._sessions.alive(session_ids)

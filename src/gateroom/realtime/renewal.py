@@ -1,8 +1,8 @@
 """The command `refresh`: a socket carries on with a newer token of its own session."""
 
 from gateroom.auth.accounts import Accounts
+from gateroom.auth.bearers import Bearers
 from gateroom.auth.principal import Principal
-from gateroom.auth.tokens import AccessTokens
 from gateroom.errors import Forbidden, Refusal
 from gateroom.realtime.rights import judge_rooms
 from gateroom.realtime.session import Session
@@ -11,8 +11,8 @@ from gateroom.realtime.session import Session
 class Renewal:
     """Believes tokens on a socket as the handshake does, but for its own session only."""
 
-    def __init__(self, tokens: AccessTokens, accounts: Accounts) -> None:
-        self._tokens = tokens
+    def __init__(self, bearers: Bearers, accounts: Accounts) -> None:
+        self._bearers = bearers
         self._accounts = accounts
 
     async def carry_on(self, session: Session, token: str) -> None:
@@ -31,7 +31,7 @@ class Renewal:
             await judge_rooms(session)
 
     async def _believe(self, current: Principal, token: str) -> Principal:
-        claims = self._tokens.verify(token)
+        claims = await self._bearers.claims(token)
         same = (claims.sub, claims.sid) == (current.user_id, current.session_id)
         # Equal is as good as newer: `POST /auth/refresh` may have carried the socket on with this very token.
         if not same or claims.exp < current.expires_at:

@@ -1,5 +1,6 @@
 """What an operator or an embedding application can set, and how it is read."""
 
+from gateroom.settings.issuers import IssuerSettings
 from gateroom.settings.load import SettingsError, load_settings
 from gateroom.settings.model import (
     AuthSettings,
@@ -18,6 +19,7 @@ __all__ = [
     "AuthSettings",
     "BrokerSettings",
     "ConsoleSettings",
+    "IssuerSettings",
     "KindSettings",
     "ObservabilitySettings",
     "RealtimeSettings",

@@ -11,8 +11,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -22,6 +20,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateroom.rooms.model import Durability, Role, Visibility
+from gateroom.settings.issuers import IssuerSettings
+from gateroom.settings.section import Section as _Section
 from gateroom.settings.values import (
     AnyCase,
     BrokerUrl,
@@ -52,10 +52,6 @@ DEFAULT_KIND = "default"
 DAY = 86400  # seconds
 MAX_SESSION_AGE = 3650 * DAY  # a session without any end would outlive whoever forgot it
 MAX_PASSWORD_LENGTH = 1024  # characters; more is never hashed
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
 
 
 class ServerSettings(_Section):
@@ -109,6 +105,7 @@ class AuthSettings(_Section):
         "subprotocol",
         "ticket",
     )
+    issuers: Items[IssuerSettings] = ()  # outside identity providers
 
 
 class RealtimeSettings(_Section):
@@ -246,6 +243,9 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, str], str]]
         if not auth.password_min_length <= length <= MAX_PASSWORD_LENGTH:
             sentence = f"must have {auth.password_min_length} to {MAX_PASSWORD_LENGTH} characters"
             yield ("auth", "admin_password"), sentence
+    outside = [each.issuer for each in auth.issuers]
+    if len(set(outside)) < len(outside) or settings.issuer in outside:
+        yield ("auth", "issuers"), "must be issuers that differ from each other, and from auth.issuer"
     if auth.previous_hmac_secret is not None and auth.hmac_secret is None:
         yield ("auth", "previous_hmac_secret"), "must not be set without auth.hmac_secret"
     for template in settings.rooms.templates:

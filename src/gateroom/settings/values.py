@@ -8,6 +8,7 @@ import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
@@ -99,6 +100,18 @@ def _normal_network(value: str) -> str:
     return str(network)
 
 
+def _checked_key_set_url(value: str) -> str:
+    found = urlsplit(value)
+    try:
+        plain = found.scheme == "http" and is_loopback(found.hostname or "")
+        good = bool(found.hostname) and (found.scheme == "https" or plain) and found.port != 0
+    except ValueError:  # a port that is none
+        good = False
+    if not good or found.username is not None or found.fragment or not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("must be an https:// URL (http:// on loopback only) without a user")
+    return value
+
+
 def _checked_host(value: str) -> str:
     try:
         return str(ip_address(value))
@@ -180,6 +193,7 @@ Password = Annotated[SecretStr, AfterValidator(_checked_password)]
 # Secret, since a URL may hold a password.
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked_database)]
 BrokerUrl = Annotated[SecretStr, AfterValidator(_checked_broker)]
+KeySetUrl = Annotated[str, AfterValidator(_checked_key_set_url)]
 Origin = Annotated[str, AfterValidator(_normal_origin)]
 Network = Annotated[str, AfterValidator(_normal_network)]
 Directory = Annotated[Path, AfterValidator(_checked_directory)]

@@ -90,6 +90,13 @@ class RevokedTokenColumns(TypedColumns):
     expires_at: Named[float] = Column(Double)
 
 
+class IdentityColumns(TypedColumns):
+    issuer: Named[str] = Column(KEY, primary_key=True)
+    subject: Named[str] = Column(KEY, primary_key=True)
+    user_id: Named[str] = Column(KEY, ForeignKey("users.id", ondelete="CASCADE"))
+    as_of: Named[float] = Column(Double)
+
+
 class RoomColumns(TypedColumns):
     id: Named[str] = Column(KEY, primary_key=True)
     kind: Named[str] = Column(Text)
@@ -160,6 +167,7 @@ sessions = Table(
     Index(None, "expires_at"),
 )
 revoked_tokens = Table("revoked_tokens", metadata, RevokedTokenColumns, Index(None, "expires_at"))
+identities = Table("identities", metadata, IdentityColumns, Index(None, "user_id"))  # a user's removal
 rooms = Table(
     "rooms",
     metadata,

@@ -56,7 +56,7 @@ async def believe(credential: Credential, runtime: Runtime, room: str | None = N
     if credential.place is Place.TICKET:
         claims = await runtime.tickets.redeem(credential.token, room)
     else:
-        claims = runtime.tokens.verify(credential.token)
+        claims = await runtime.bearers.claims(credential.token)
     return await runtime.accounts.principal(claims)
 
 
@@ -82,7 +82,7 @@ CurrentPrincipal = Annotated[Principal, Depends(_documented)]
 
 async def current_claims(request: Request, _: CurrentPrincipal, runtime: CurrentRuntime) -> Claims:
     """Return what the caller's access token says."""
-    return runtime.tokens.verify(credentials.of_request(request, runtime.options).token)
+    return await runtime.bearers.claims(credentials.of_request(request, runtime.options).token)
 
 
 CurrentClaims = Annotated[Claims, Depends(current_claims)]

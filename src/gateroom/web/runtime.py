@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import HTTPConnection
 
 from gateroom.auth.accounts import Accounts
+from gateroom.auth.bearers import Bearers
 from gateroom.auth.csrf import Csrf
 from gateroom.auth.keys import KeyRing
 from gateroom.auth.login import Login
@@ -43,6 +44,7 @@ class Runtime:
     options: WebOptions
     ring: KeyRing
     tokens: AccessTokens
+    bearers: Bearers
     tickets: Tickets
     accounts: Accounts
     people: People

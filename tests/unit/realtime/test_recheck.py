@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateroom.auth.ports import User
+from gateroom.auth.principal import OUTSIDE_SESSION
 from gateroom.errors import SessionRevoked, Unavailable
 from gateroom.realtime.recheck import BATCH
 from gateroom.rooms.model import Measure, Role, Visibility
@@ -56,6 +57,18 @@ async def test_a_session_that_has_ended_takes_its_sockets_along_and_no_others(wo
     assert (ada.closed, bob.closed) == (None, SESSION_REVOKED)
     with pytest.raises(SessionRevoked):  # the handshake sees it too
         await world.accounts.judge(bob.session.principal)
+
+
+@pytest.mark.parametrize("session_id", ["", f"{OUTSIDE_SESSION}of-their-provider"])
+async def test_who_has_no_session_here_needs_none(world: LiveWorld, session_id: str) -> None:
+    (bob,) = await world.joined("den", "bob")
+    bob.session.principal = replace(bob.session.principal, session_id=session_id)
+    await check(world)
+    assert bob.closed is None
+    assert (await world.accounts.judge(bob.session.principal)).user_id == "u-bob"
+    await world.stores.revocations.add("t-bob", world.clock() + 900)
+    await check(world)
+    assert bob.closed == TOKEN_REVOKED
 
 
 async def test_a_revoked_token_takes_its_sockets_along(world: LiveWorld) -> None:

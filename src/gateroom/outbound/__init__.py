@@ -1,0 +1,1 @@
+"""What Gateroom asks other servers for."""
