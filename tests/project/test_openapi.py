@@ -57,6 +57,7 @@ def test_every_operation_of_the_contract_is_there() -> None:
         "POST /auth/introspect",
         "POST /auth/revoke",
         "GET /.well-known/jwks.json",
+        "GET /.well-known/oauth-authorization-server",
         "POST /api/users",
         "GET /api/users",
         "GET /api/users/{user}",

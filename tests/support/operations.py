@@ -12,6 +12,7 @@ PUBLIC = frozenset(
         "/auth/login",
         "/auth/revoke",
         "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -56,14 +56,14 @@ class Visitor:
     def send(self, data: str | bytes) -> None:
         self.connection.send(data)
 
-    def text(self) -> str:
-        data = self.connection.recv(PATIENCE)
+    def text(self, patience: float = PATIENCE) -> str:
+        data = self.connection.recv(patience)
         assert isinstance(data, str)
         return data
 
-    def event(self, expected: str | None = None) -> dict[str, Any]:
+    def event(self, expected: str | None = None, patience: float = PATIENCE) -> dict[str, Any]:
         """Return the next frame that no `ask` has taken; it must be of the `expected` type if one is given."""
-        frame: dict[str, Any] = self._passed.popleft() if self._passed else json.loads(self.text())
+        frame: dict[str, Any] = self._passed.popleft() if self._passed else json.loads(self.text(patience))
         assert expected is None or frame["type"] == expected, frame
         return frame
 
@@ -85,11 +85,11 @@ class Visitor:
         self._passed.clear()
         return events
 
-    def closed(self) -> tuple[int, str]:
+    def closed(self, patience: float = PATIENCE) -> tuple[int, str]:
         """Return code and reason of the close that must come next; 1006 is an end without one."""
         assert not self._passed, self._passed
         try:
-            unexpected = self.connection.recv(PATIENCE)
+            unexpected = self.connection.recv(patience)
         except ConnectionClosed as end:
             return (end.rcvd.code, end.rcvd.reason) if end.rcvd else (1006, "")
         raise AssertionError(f"there was something before the close: {unexpected!r}")

@@ -63,6 +63,11 @@ class AccessTokens:
         self._room = remembered
         self._generation = ring.generation
 
+    @property
+    def issuer(self) -> str:
+        """The claim `iss` of every token."""
+        return self._rules.issuer
+
     def issue(self, user: User, session_id: str, scopes: Iterable[str], client_id: str, until: float = inf) -> Issued:
         """Sign a token for `user` with `scopes`, which ends with its session at the latest, `until` (seconds since the
         epoch).

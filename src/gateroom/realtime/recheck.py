@@ -24,8 +24,8 @@ from gateroom.rooms.review import Review
 
 _log = structlog.get_logger("gateroom.recheck")
 
-INTERVAL = 25.0  # seconds between the end of one round and the next
-BATCH = 500  # rows asked for at once
+INTERVAL = 20.0  # seconds between the end of one round and the next
+BATCH = 200  # rows asked for at once: as much as the event loop hardly feels
 
 T = TypeVar("T")
 
