@@ -29,7 +29,7 @@ from gateroom.errors import InvalidCommand
 from gateroom.opening import Stores, access_tokens, key_directory, open_stores, room_kinds, session_terms
 from gateroom.outbound.key_sets import KeySetClient
 from gateroom.protocol.codec import check_json
-from gateroom.protocol.events import Person
+from gateroom.protocol.events import SERVER, Person
 from gateroom.realtime.control import Control
 from gateroom.realtime.counts import Counts
 from gateroom.realtime.dispatch import Dispatch
@@ -62,7 +62,6 @@ from gateroom.web.runtime import Runtime, WebOptions
 
 INBOX = Retention(size=100, ttl=86400, durable=True)
 _BROKER, _HUB = 0, 1  # the stages of a tick
-SERVER = Person("server", "server")  # the sender of what an embedding application says without a user
 
 
 class Gateroom:

@@ -1,12 +1,15 @@
 """What `Broker` promises, of streams in memory and of durable ones."""
 
+import asyncio
 import json
 
 import pytest
 
-from gateroom.errors import Forbidden, Unavailable
+from gateroom.errors import Conflict, Forbidden, PreconditionFailed, TooLarge, Unavailable
+from gateroom.protocol.events import numbered
+from gateroom.protocol.patches import Operation, State
 from gateroom.realtime.ports import Kind, Position, Record, Retention
-from support.brokers import Carrier, event, local, message, numbers
+from support.brokers import Carrier, change, event, local, message, numbers
 from support.stores import a_room, a_user, in_memory
 
 MAKERS = {"local": local()}
@@ -227,6 +230,95 @@ async def test_a_position_that_never_was_says_nothing(carrier: Carrier) -> None:
     (position,) = await carrier.positions(message(1))
     page = await carrier.read(DESK, Position(position.epoch, 2))
     assert (numbers(page), page.recovered) == ([1], False)
+
+
+# The shared state
+
+
+async def test_an_untouched_state_is_an_empty_object_of_version_0(carrier: Carrier) -> None:
+    assert carrier.broker.state(DESK) is None
+    await carrier.open(DESK)
+    assert carrier.broker.state(DESK) == State(0, b"{}")
+
+
+async def test_changes_follow_each_other_and_are_answered_with_what_they_made(carrier: Carrier) -> None:
+    made = await carrier.states(change("a"), change("b"))
+    made += await carrier.states(change("c", version=2))
+    assert [state.version for state in made] == [1, 2, 3]
+    assert json.loads(made[-1].text) == {"a": 1, "b": 1, "c": 1}
+    assert carrier.broker.state(DESK) == made[-1]
+
+
+async def test_each_room_has_a_state_of_its_own(carrier: Carrier) -> None:
+    await carrier.states(change("a"), change("b", HALL), change("c", HALL))
+    desk, hall = carrier.broker.state(DESK), carrier.broker.state(HALL)
+    assert desk is not None
+    assert hall is not None
+    assert (desk.version, json.loads(desk.text)) == (1, {"a": 1})
+    assert (hall.version, json.loads(hall.text)) == (2, {"b": 1, "c": 1})
+
+
+async def test_a_change_is_delivered_among_the_messages_with_the_version_it_made(carrier: Carrier) -> None:
+    await carrier.carry(message(1), change("a"), message(2), change("b"), event(3))
+    texts = [
+        json.loads(numbered(record.kind, "e", position.seq, record.body) if position else record.body)
+        for record, position in carrier.delivered
+    ]
+    assert [text.get("n", text.get("of")) for text in texts] == [1, "a", 2, "b", 3]
+    changes = [text for text in texts if text.get("type") == "state"]
+    assert [text["state_version"] for text in changes] == [1, 2]
+    assert carrier.log[-2:] == ['delivered {"n":3}', 'answered {"n":3}']
+
+
+async def test_a_change_takes_no_number_and_is_no_history(carrier: Carrier) -> None:
+    (first,) = await carrier.positions(message(1))
+    await carrier.states(change("a"))
+    assert carrier.head(DESK) == first
+    assert [position.seq for position in await carrier.positions(message(2))] == [2]
+    assert numbers(await carrier.read(DESK)) == [1, 2]
+
+
+async def test_what_is_refused_changes_nothing_and_nobody_hears_of_it(carrier: Carrier) -> None:
+    await carrier.states(change("a"))
+    missing = (Operation("remove", "/z"),)
+    refused = [
+        change("b", version=0),
+        change("b", version=2),
+        change("b", operations=missing),
+        change("b", max_bytes=8),
+    ]
+    outcomes = await carrier.carry(*refused, change("c", version=1), change("d", version=1))
+    assert [type(outcome) for outcome in outcomes] == [
+        PreconditionFailed,
+        PreconditionFailed,
+        Conflict,
+        TooLarge,
+        State,
+        PreconditionFailed,
+    ]
+    state = carrier.broker.state(DESK)
+    assert state is not None
+    assert (state.version, json.loads(state.text)) == (2, {"a": 1, "c": 1})
+    assert len(carrier.delivered) == 2
+
+
+async def test_of_many_changes_against_one_version_exactly_one_is_made(carrier: Carrier) -> None:
+    outcomes = await carrier.carry(*(change(f"k{n}", version=0) for n in range(20)))
+    assert sum(isinstance(outcome, State) for outcome in outcomes) == 1
+
+
+async def test_of_many_changes_at_once_none_is_lost(carrier: Carrier) -> None:
+    await asyncio.gather(*(carrier.states(change(f"k{n}")) for n in range(100)))
+    state = carrier.broker.state(DESK)
+    assert state is not None
+    assert (state.version, len(json.loads(state.text))) == (100, 100)
+
+
+async def test_a_forgotten_room_s_state_is_gone(carrier: Carrier) -> None:
+    await carrier.states(change("secret"))
+    await carrier.renew(DESK)
+    await carrier.open(DESK)
+    assert carrier.broker.state(DESK) == State(0, b"{}")
 
 
 # The end of a stream, and of the broker

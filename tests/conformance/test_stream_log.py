@@ -1,11 +1,15 @@
 """What `StreamLog` promises."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 import pytest
 
+from gateroom.errors import PreconditionFailed, TooLarge
+from gateroom.protocol.patches import Operation, State
 from gateroom.realtime.ports import KEY_WINDOW, Key, Kind, Position, Record, Repeated, Retention, Stored
+from support.brokers import change
 from support.stores import Stores, a_room, a_user
 
 pytest_plugins = ["support.databases"]
@@ -30,12 +34,12 @@ def record(body: str, topic: str = DESK, key: str | None = None, by: str = "u-ad
 
 async def opened(stores: Stores, *topics: str) -> list[Position]:
     heads = await stores.streams.open(topics or (DESK,))
-    return [heads[topic] for topic in topics or (DESK,)]
+    return [heads[topic].head for topic in topics or (DESK,)]
 
 
 async def append(stores: Stores, *records: Record) -> list[Position]:
     positions = await stores.streams.append(records)
-    found = [position for position in positions if position is not None]
+    found = [position for position in positions if isinstance(position, Position)]
     assert len(found) == len(records)
     return found
 
@@ -221,9 +225,73 @@ async def test_many_streams_and_keys_fit_into_one_call(stores: Stores) -> None:
         await stores.users.add(a_user(str(n)), "h")
     heads = await stores.streams.open(topics)
     positions = await append(stores, *(record("x", topic, key="k") for topic in topics))
-    assert [position.epoch for position in positions] == [heads[topic].epoch for topic in topics]
+    assert [position.epoch for position in positions] == [heads[topic].head.epoch for topic in topics]
     again = await append(stores, *(record("x", topic, key="k") for topic in topics))
     assert all(isinstance(position, Repeated) for position in again)
+
+
+async def state(stores: Stores, topic: str = DESK) -> State:
+    return (await stores.streams.open([topic]))[topic].state
+
+
+async def test_a_state_begins_empty_and_is_changed_in_order(stores: Stores) -> None:
+    await opened(stores, DESK, "room:other")
+    assert await state(stores) == State(0, b"{}")
+    made = await stores.streams.append([change("a"), record("m"), change("b"), change("c", "room:other")])
+    assert [getattr(outcome, "version", None) for outcome in made] == [1, None, 2, 1]
+    assert await state(stores) == made[2] == State(2, b'{"a":1,"b":1}')
+    assert await state(stores, "room:other") == State(1, b'{"c":1}')
+    assert [getattr(outcome, "version", 0) for outcome in await stores.streams.append([change("d")])] == [3]
+    assert await state(stores) == State(3, b'{"a":1,"b":1,"d":1}')
+
+
+async def test_a_change_is_no_message(stores: Stores) -> None:
+    (desk,) = await opened(stores)
+    await stores.streams.append([change("a"), record("m")])
+    assert await bodies(stores) == ["m"]
+    assert await opened(stores) == [Position(desk.epoch, 1)]
+
+
+async def test_a_refused_change_says_why_and_leaves_the_rest_alone(stores: Stores) -> None:
+    await opened(stores)
+    outcomes = await stores.streams.append(
+        [change("a"), change("b", version=0), change("c", max_bytes=8), record("m"), change("d", version=1)]
+    )
+    assert [type(outcome) for outcome in outcomes] == [State, PreconditionFailed, TooLarge, Position, State]
+    assert await state(stores) == State(2, b'{"a":1,"d":1}')
+
+
+async def test_changes_at_once_lose_nothing(stores: Stores) -> None:
+    await opened(stores)
+    changes = (stores.streams.append([change(f"k{n}"), change(f"l{n}")]) for n in range(20))
+    outcomes = [outcome for made in await asyncio.gather(*changes) for outcome in made]
+    assert sorted(made.version for made in outcomes if isinstance(made, State)) == list(range(1, 41))
+    found = await state(stores)
+    assert found.version == 40
+    assert len(json.loads(found.text)) == 40
+
+
+async def test_of_changes_at_once_against_one_version_exactly_one_is_made(stores: Stores) -> None:
+    await opened(stores)
+    found = await asyncio.gather(*(stores.streams.append([change(f"k{n}", version=0)]) for n in range(10)))
+    assert sum(isinstance(outcome, State) for (outcome,) in found) == 1
+    assert (await state(stores)).version == 1
+
+
+async def test_a_large_state_with_any_text_comes_back_as_it_was(stores: Stores) -> None:
+    await opened(stores)
+    value = "\u0000 \U0001f600 " + "x" * 200_000
+    await stores.streams.append([change("a", operations=(Operation("add", "/a", value=value),), max_bytes=0)])
+    assert json.loads((await state(stores)).text) == {"a": value}
+
+
+async def test_a_state_goes_with_its_room(stores: Stores) -> None:
+    await opened(stores)
+    await stores.streams.append([change("secret")])
+    await stores.rooms.remove("desk")
+    assert await stores.streams.append([change("late")]) == [None]
+    await stores.rooms.add(a_room("desk"), "u-bob")
+    assert await state(stores) == State(0, b"{}")
 
 
 async def test_any_bytes_come_back_as_they_were(stores: Stores) -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import msgspec.structs
 
 from gateroom.broker.local import LocalBroker
+from gateroom.protocol.patches import Change, Operation, State
 from gateroom.realtime.ports import Broker, Deliver, Kind, Outcome, Page, Position, Record, Retention, StreamLog
 from gateroom.realtime.tick import Tick
 from gateroom.realtime.topics import room_of
@@ -49,6 +51,13 @@ class Carrier:
         """Carry the records, all of which must be numbered."""
         outcomes = await self.carry(*records)
         found = [outcome for outcome in outcomes if isinstance(outcome, Position)]
+        assert len(found) == len(records), outcomes
+        return found
+
+    async def states(self, *records: Record) -> list[State]:
+        """Carry the changes, all of which must be made."""
+        outcomes = await self.carry(*records)
+        found = [outcome for outcome in outcomes if isinstance(outcome, State)]
         assert len(found) == len(records), outcomes
         return found
 
@@ -115,6 +124,15 @@ def local(clock: FrozenClock | None = None) -> MakeBroker:
 def message(number: object, topic: str = "room:desk", retention: Retention = KEPT) -> Record:
     """Build a record to be numbered; `number` tells it from others."""
     return Record(topic, Kind.MESSAGE, b'"n":%b}' % str(number).encode(), retention)
+
+
+def change(
+    key: str, topic: str = "room:desk", *, version: int | None = None, retention: Retention = KEPT, **more: Any
+) -> Record:
+    """Build a record that adds a member to the topic's state; `more` may be other `operations`, or `max_bytes`."""
+    operations = more.pop("operations", (Operation("add", f"/{key}", value=1),))
+    body = b'"of":"%b"}' % key.encode()
+    return Record(topic, Kind.STATE, body, retention, change=Change(operations, version, **more))
 
 
 def event(number: object, topic: str = "room:desk") -> Record:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gateroom.auth.ports import AuthSession, SessionStore, User, UserStore
+from gateroom.protocol.patches import State
 from gateroom.realtime.ports import Broker, Done, Page, Position, Record, Retention
 from gateroom.rooms.model import Member, Restraints, Role, Room
 from gateroom.rooms.ports import MemberStore, RoomStore, SanctionStore
@@ -136,6 +137,9 @@ class GatedBroker:
 
     def head(self, topic: str) -> Position | None:
         return self._broker.head(topic)
+
+    def state(self, topic: str) -> State | None:
+        return self._broker.state(topic)
 
     async def open(self, topic: str, retention: Retention) -> None:
         await self._broker.open(topic, retention)

@@ -4,7 +4,19 @@ from collections.abc import Mapping, Sequence
 
 from gateroom.auth.ports import Clock, UserStore
 from gateroom.protocol.events import new_epoch
-from gateroom.realtime.ports import KEY_WINDOW, Key, Kind, Position, Record, Repeated, Retention, Stored
+from gateroom.protocol.patches import State, changed
+from gateroom.realtime.ports import (
+    KEY_WINDOW,
+    Key,
+    Kind,
+    Opened,
+    Outcome,
+    Position,
+    Record,
+    Repeated,
+    Retention,
+    Stored,
+)
 from gateroom.realtime.topics import room_of, user_of
 from gateroom.rooms.ports import RoomStore
 from support.gates import Gate
@@ -17,6 +29,7 @@ class _Stream:
         self.retention = Retention(0, 0, durable=True)
         self.kept: list[tuple[float, Stored]] = []
         self.keys: dict[Key, tuple[float, int]] = {}
+        self.state = State()
 
     def held(self, retention: Retention, now: float) -> list[Stored]:
         return [
@@ -38,24 +51,24 @@ class InMemoryStreamLog:
         self._clock = clock
         self._streams: dict[str, _Stream] = {}
 
-    async def open(self, topics: Sequence[str]) -> Mapping[str, Position]:
+    async def open(self, topics: Sequence[str]) -> Mapping[str, Opened]:
         await self.gate.passage()
-        heads = {}
+        opened = {}
         for topic in topics:
             if await self._belongs(topic):
                 stream = self._streams.setdefault(topic, _Stream())
-                heads[topic] = Position(stream.epoch, stream.seq)
+                opened[topic] = Opened(Position(stream.epoch, stream.seq), stream.state)
         await self.told.passage()
-        return heads
+        return opened
 
-    async def append(self, records: Sequence[Record]) -> Sequence[Position | None]:
+    async def append(self, records: Sequence[Record]) -> Sequence[Outcome]:
         self.batches.append(len(records))
         await self.gate.passage()
-        positions = [self._append(record) for record in records]
+        outcomes = [self._append(record) for record in records]
         await self.told.passage()
         if self.unheard is not None:
             raise self.unheard
-        return positions
+        return outcomes
 
     async def read(
         self, topic: str, retention: Retention, since: Position | None, limit: int, max_bytes: int
@@ -92,10 +105,15 @@ class InMemoryStreamLog:
         stream = self._streams.get(topic)
         return [stored for _, stored in stream.kept] if stream else []
 
-    def _append(self, record: Record) -> Position | None:
+    def _append(self, record: Record) -> Outcome:
         stream = self._streams.get(record.topic)
         if stream is None:
             return None
+        if record.change:
+            outcome = changed(stream.state, record.change)
+            if isinstance(outcome, State):
+                stream.state = outcome
+            return outcome
         now = self._clock()
         first = stream.keys.get(record.key) if record.key else None
         if first is not None and first[0] >= now - KEY_WINDOW:

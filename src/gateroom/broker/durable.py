@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from gateroom.broker.known import KnownStreams, Reader
 from gateroom.errors import Forbidden, GateroomError, InternalError, NotFound, Unavailable
-from gateroom.protocol.events import numbered
+from gateroom.protocol.events import numbered, state, whole_state
+from gateroom.protocol.patches import State
 from gateroom.realtime.ports import (
     Deliver,
     Done,
     Kind,
+    Opened,
     Outcome,
     Page,
     Position,
@@ -21,13 +24,12 @@ from gateroom.realtime.ports import (
     Stored,
     StreamLog,
 )
+from gateroom.realtime.topics import room_of
 
 _log = structlog.get_logger("gateroom.broker")
 
 MAX_BATCH = 1000  # records in one transaction
 MAX_WAITING_BYTES = 64 * 1024 * 1024  # of bodies waiting for theirs; more is refused with `unavailable`
-MAX_OPENED = 500  # streams read at once
-IDLE = 300.0  # seconds after which the head of a stream that nobody asks for is forgotten; at most twice that
 TRIM_INTERVAL = 10.0  # seconds
 PAGE = 500  # messages read at once to catch up
 PAGE_BYTES = 4 * 1024 * 1024
@@ -49,6 +51,7 @@ class DurableStreams:
     While one batch is being committed the next one gathers. The log numbers, so a failed commit leaves nothing to roll
     back here; whether it was stored nobody can tell, so its streams are suspect until the log was read beyond their
     heads. A head is what was delivered, never more: whoever subscribes at it misses nothing and hears nothing twice.
+    So is a room's state; one that was stored unheard is made up for by an event with the whole document.
     """
 
     def __init__(self, log: StreamLog, deliver: Deliver, now: Callable[[], float]) -> None:
@@ -56,9 +59,10 @@ class DurableStreams:
         self._store = log
         self._deliver = deliver
         self._now = now
-        self._heads: dict[str, Position] = {}
-        self._asked: set[str] = set()  # topics whose heads were used since `_swept_at`
+        self._known = KnownStreams(now)
+        self._reader = Reader(log)
         self._suspects: dict[str, Retention] = {}
+        self._stale: set[str] = set()  # topics whose state may be another than is known
         self._recheck = False
         self._queue: deque[Waiting] = deque()
         self._bytes = 0
@@ -68,11 +72,8 @@ class DurableStreams:
         self._added = self._answered = 0
         self._worker: asyncio.Task[None] | None = None
         self._turn = asyncio.Event()  # set when the batch that is under way has ended; each batch has its own
-        self._forgets = 0
-        self._wanted: dict[str, asyncio.Future[Position | None]] = {}
-        self._opener: asyncio.Task[None] | None = None
         self._trimmer: asyncio.Task[None] | None = None
-        self._swept_at = self._trimmed_at = now()
+        self._trimmed_at = now()
 
     # What is submitted
 
@@ -92,9 +93,9 @@ class DurableStreams:
 
     def forget(self, topic: str) -> None:
         """Drop the stream's head and what waits for it; what is being committed is delivered to nobody."""
-        self._forgets += 1
-        self._heads.pop(topic, None)
+        self._known.forget(topic)
         self._suspects.pop(topic, None)
+        self._stale.discard(topic)
         if self._committing:
             self._forgotten.add(topic)
         if topic in self._behind:
@@ -117,7 +118,7 @@ class DurableStreams:
 
     async def close(self) -> None:
         """End what runs in the background; everything added was answered before."""
-        running = [task for task in (self._opener, self._trimmer) if task is not None]
+        running = [task for task in (*self._reader.running, self._trimmer) if task is not None]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -155,6 +156,8 @@ class DurableStreams:
 
     async def _stored(self, batch: Sequence[Waiting]) -> Sequence[Outcome]:
         """Store what is numbered, and deliver what turns out to have been stored before it unheard of."""
+        if self._stale:
+            await self._refresh_states()
         if self._recheck:
             self._recheck = False
             for topic, retention in list(self._suspects.items()):
@@ -162,32 +165,36 @@ class DurableStreams:
         records = [record for record, _ in batch if record.kind is not Kind.EVENT]
         if not records:
             return [None] * len(batch)
-        retentions = {record.topic: record.retention for record in records}
-        unknown = sorted(retentions.keys() - self._heads.keys())
+        retentions = {record.topic: record.retention for record in records if record.kind is not Kind.STATE}
+        changing = {record.topic for record in records if record.kind is Kind.STATE}
+        unknown = sorted(topic for topic in retentions.keys() | changing if self._known.head(topic) is None)
         if unknown:
-            for topic, head in (await self._store.open(unknown)).items():
-                self._learn(topic, head)
+            for topic, opened in (await self._store.open(unknown)).items():
+                self._learn(topic, opened)
         suspects = {topic: retention for topic, retention in retentions.items() if topic not in self._suspects}
         self._suspects.update(suspects)
-        positions = await self._store.append(records)
-        for topic, first in self._holes(records, positions).items():
+        self._stale |= changing
+        found = await self._store.append(records)
+        self._stale -= changing
+        for topic, first in self._holes(records, found).items():
             await self._catch_up(topic, retentions[topic], first)
         for topic in retentions:
             self._suspects.pop(topic, None)
-        outcomes = iter(positions)
+        outcomes = iter(found)
         return [None if record.kind is Kind.EVENT else next(outcomes) or Forbidden() for record, _ in batch]
 
-    def _holes(self, records: Sequence[Record], positions: Sequence[Position | None]) -> dict[str, Position]:
+    def _holes(self, records: Sequence[Record], outcomes: Sequence[Outcome]) -> dict[str, Position]:
         """Return the topics that have more in the log than was delivered, each with the position to catch up before."""
         reached: dict[str, Position] = {}
         holes: dict[str, Position] = {}
-        for record, position in zip(records, positions, strict=True):
+        for record, position in zip(records, outcomes, strict=True):
             topic = record.topic
-            head = reached.get(topic) or self._heads.get(topic)
-            if position is None or head is None:
+            head = reached.get(topic) or self._known.head(topic)
+            if not isinstance(position, Position) or head is None:
                 continue
             if head.epoch != position.epoch:  # made anew by another program
                 reached[topic] = position
+                self._stale.add(topic)
             elif not isinstance(position, Repeated):
                 if position.seq != head.seq + 1:  # of the topic's first one only
                     holes[topic] = position
@@ -199,7 +206,7 @@ class DurableStreams:
 
     async def _catch_up(self, topic: str, retention: Retention, before: Position | None) -> None:
         """Deliver what is stored after the head and before that position, in order."""
-        while (head := self._heads.get(topic)) is not None:
+        while (head := self._known.head(topic)) is not None:
             if before is not None and head.seq + 1 >= before.seq:
                 return
             stored = await self._store.read(topic, retention, head, PAGE, PAGE_BYTES)
@@ -214,8 +221,25 @@ class DurableStreams:
                     self._pass_on(topic, found)
         self._suspects.pop(topic, None)
 
+    async def _refresh_states(self) -> None:
+        """Tell those on the topics the whole state where it turns out to be another than they know."""
+        for topic, opened in (await self._store.open(sorted(self._stale))).items():
+            if topic not in self._forgotten and self._known.state(topic) not in (None, opened.state):
+                self._tell_state(topic, opened.state, None)
+        self._stale.clear()
+
+    def _tell_state(self, topic: str, new: State, body: bytes | None) -> None:
+        """Deliver the change that `body` describes, or the whole state where others were not heard before it."""
+        known = self._known.state(topic)
+        self._known.change(topic, new)
+        if body is not None and known is not None and new.version == known.version + 1:
+            text = state(new.version, body)
+        else:
+            text = whole_state(room_of(topic), new.version, new.text)
+        self._deliver(Record(topic, Kind.EVENT, text), None)
+
     def _pass_on(self, topic: str, stored: Stored) -> None:
-        self._heads[topic] = stored.position
+        self._known.reach(topic, stored.position)
         self._deliver(Record(topic, stored.kind, stored.body), stored.position)
 
     def _carried(self, record: Record, outcome: Outcome) -> Outcome:
@@ -223,14 +247,17 @@ class DurableStreams:
         topic = record.topic
         if isinstance(outcome, GateroomError | Repeated):
             if isinstance(outcome, Forbidden):
-                self._heads.pop(topic, None)
+                self._known.drop(topic)
             return outcome
         if topic in self._forgotten:
             return outcome
         try:
+            if isinstance(outcome, State):
+                self._tell_state(topic, outcome, record.body)
+                return outcome
             if outcome is not None:
-                self._heads[topic] = outcome
-                self._asked.add(topic)
+                self._known.reach(topic, outcome)
+                self._known.use(topic)
             self._deliver(record, outcome)
         except Exception:
             _log.exception("delivery_failed")
@@ -248,58 +275,37 @@ class DurableStreams:
     # What is asked
 
     def head(self, topic: str) -> Position | None:
-        head = self._heads.get(topic)
+        head = self._known.head(topic)
         if head is not None:
-            self._asked.add(topic)
+            self._known.use(topic)
         return head
 
-    async def open(self, topic: str) -> None:
-        """Learn the stream's head; whoever asks at the same time shares one read."""
-        while topic not in self._heads:
+    def state(self, topic: str) -> State | None:
+        return self._known.state(topic)
+
+    async def open(self, topic: str) -> Position:
+        """Learn where the stream stands, and return its head; whoever asks at the same time shares one read."""
+        while (head := self._known.head(topic)) is None:
             if topic in self._behind:  # the next batch reads it, and says what of it is delivered
                 await self._turn.wait()
                 continue
-            wanted = self._wanted.get(topic)
-            if wanted is None:
-                wanted = self._wanted[topic] = asyncio.get_running_loop().create_future()
-                if self._opener is None:
-                    self._opener = asyncio.get_running_loop().create_task(self._open_all())
-            forgets = self._forgets
-            head = await asyncio.shield(wanted)
-            if forgets != self._forgets or topic in self._behind:
-                continue  # the head may be of a stream that is gone, or of what is about to be delivered
-            if head is None:
+            forgets = self._known.forgets
+            opened = await self._reader.read(topic)
+            if forgets != self._known.forgets or topic in self._behind:
+                continue  # it may be of a stream that is gone, or of what is about to be delivered
+            if opened is None:
                 raise NotFound
-            self._heads.setdefault(topic, head)
-        self._asked.add(topic)
-
-    async def _open_all(self) -> None:
-        await asyncio.sleep(0)  # let those who ask in the same tick come along
-        while self._wanted:
-            wanted = dict(list(self._wanted.items())[:MAX_OPENED])
-            try:
-                heads = await self._store.open(sorted(wanted))
-            except Exception as failure:
-                if not isinstance(failure, GateroomError):
-                    _log.exception("open_failed")
-                for topic, future in wanted.items():
-                    self._wanted.pop(topic)
-                    future.set_exception(Unavailable())
-                    future.exception()  # whoever asked may be gone
-            else:
-                for topic, future in wanted.items():
-                    self._wanted.pop(topic)
-                    future.set_result(heads.get(topic))
-        self._opener = None
+            self._known.learn(topic, opened)
+        self._known.use(topic)
+        return head
 
     async def history(
         self, topic: str, retention: Retention, since: Position | None, limit: int, max_bytes: int
     ) -> Page:
-        await self.open(topic)
-        before = self._heads[topic]
+        before = await self.open(topic)
         known = since is None or (since.epoch == before.epoch and since.seq <= before.seq)
         stored = await self._store.read(topic, retention, since if known else None, limit, max_bytes)
-        head = self._heads.get(topic, before)
+        head = self._known.head(topic) or before
         if head.epoch != before.epoch:  # made anew meanwhile
             return Page([], head, more=False, recovered=False)
         heard = [found for found in stored if found.position.epoch == head.epoch and found.position.seq <= head.seq]
@@ -311,24 +317,17 @@ class DurableStreams:
         texts = [numbered(found.kind, found.position.epoch, found.position.seq, found.body) for found in heard]
         return Page(texts, last, more=last.seq < head.seq, recovered=whole)
 
-    def _learn(self, topic: str, head: Position) -> None:
+    def _learn(self, topic: str, opened: Opened) -> None:
         if topic not in self._forgotten:
-            self._heads.setdefault(topic, head)
+            self._known.learn(topic, opened)
 
     # What time brings
 
     def trim(self) -> None:
-        """Have the log trimmed and suspects looked after, in the background; forget heads that nobody uses."""
+        """Have the log trimmed and suspects looked after, in the background; forget streams that nobody uses."""
         now = self._now()
-        if now - self._swept_at >= IDLE:
-            self._swept_at = now
-            used, self._asked = self._asked, set()
-            self._heads = {
-                topic: head
-                for topic, head in self._heads.items()
-                if topic in used or topic in self._behind or topic in self._suspects
-            }
-        if self._suspects and self._worker is None:
+        self._known.sweep(lambda topic: topic in self._behind or topic in self._suspects or topic in self._stale)
+        if (self._suspects or self._stale) and self._worker is None:
             self._recheck = True
             self._work()
         if now - self._trimmed_at >= TRIM_INTERVAL and self._trimmer is None:

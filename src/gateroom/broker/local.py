@@ -7,6 +7,8 @@ import structlog
 from gateroom.broker.durable import DurableStreams, answer
 from gateroom.broker.memory import MemoryStreams
 from gateroom.errors import GateroomError, InternalError, Unavailable
+from gateroom.protocol import events
+from gateroom.protocol.patches import State
 from gateroom.realtime.ports import Deliver, Done, Kind, Outcome, Page, Position, Record, Repeated, Retention, StreamLog
 
 _log = structlog.get_logger("gateroom.broker")
@@ -51,6 +53,11 @@ class LocalBroker:
 
     def _carry(self, record: Record, now: float) -> Outcome:
         try:
+            if record.change is not None:
+                outcome = self._memory.change(record.topic, record.change)
+                if isinstance(outcome, State):
+                    self._deliver(Record(record.topic, Kind.EVENT, events.state(outcome.version, record.body)), None)
+                return outcome
             position = None if record.kind is Kind.EVENT else self._memory.append(record, now)
             if not isinstance(position, Repeated):
                 self._deliver(record, position)
@@ -63,6 +70,9 @@ class LocalBroker:
 
     def head(self, topic: str) -> Position | None:
         return self._memory.head(topic) or self._durable.head(topic)
+
+    def state(self, topic: str) -> State | None:
+        return self._memory.state(topic) or self._durable.state(topic)
 
     async def open(self, topic: str, retention: Retention) -> None:
         if retention.durable:

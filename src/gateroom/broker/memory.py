@@ -4,23 +4,25 @@ from collections import deque
 from collections.abc import Callable
 from itertools import islice
 
-from gateroom.errors import RateLimited
+from gateroom.errors import GateroomError, RateLimited
 from gateroom.protocol.events import new_epoch, numbered
+from gateroom.protocol.patches import Change, State, changed
 from gateroom.realtime.ports import KEY_WINDOW, Kind, Page, Position, Record, Repeated, Retention
 
 MAX_KEYS = 500_000  # used within `KEY_WINDOW`, in all streams together; more is refused with `rate_limited`
 
 
 class _Stream:
-    """A stream's numbering and what is kept of it: (seq, kind, stored at, body), oldest first."""
+    """A stream's numbering, what is kept of it: (seq, kind, stored at, body), oldest first, and its room's state."""
 
-    __slots__ = ("epoch", "kept", "retention", "seq")
+    __slots__ = ("epoch", "kept", "retention", "seq", "state")
 
     def __init__(self) -> None:
         self.epoch = new_epoch()
         self.seq = 0
         self.kept: deque[tuple[int, Kind, float, bytes]] = deque()
         self.retention = Retention(0, 0)
+        self.state = State()
 
     def append(self, record: Record, now: float) -> Position:
         self.seq += 1
@@ -86,6 +88,18 @@ class MemoryStreams:
         position = stream.append(record, now)
         self._keys.put(name, position.seq)
         return position
+
+    def change(self, topic: str, change: Change) -> State | GateroomError:
+        """Change the state of the stream's room, or return the error for which it stays as it was."""
+        stream = self._stream(topic)
+        outcome = changed(stream.state, change)
+        if isinstance(outcome, State):
+            stream.state = outcome
+        return outcome
+
+    def state(self, topic: str) -> State | None:
+        stream = self._streams.get(topic)
+        return stream.state if stream else None
 
     def head(self, topic: str) -> Position | None:
         stream = self._streams.get(topic)

@@ -1,6 +1,8 @@
 """Text to command, strictly: nothing that could break another receiver gets past here."""
 
 import re
+from array import array
+from itertools import accumulate
 
 import msgspec
 
@@ -14,6 +16,9 @@ _MAX_DIGITS = 308
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _HUGE = re.compile(rb"(?<![.0-9])[0-9]{%d}" % (_MAX_DIGITS + 1))
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_BRACKETS = b"[{]}"
+_BRACKETS_AS_STEPS = bytes.maketrans(_BRACKETS, array("b", (1, 1, -1, -1)).tobytes())
+_NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 
 _commands: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
 _anything = msgspec.json.Decoder()
@@ -61,30 +66,18 @@ def check_json(raw: msgspec.Raw | bytes) -> None:
     except (msgspec.MsgspecError, RecursionError, ValueError):
         raise InvalidCommand("The data is not JSON that every receiver can read.") from None
     text = bytes(raw)
-    if _too_deep(text):
-        raise InvalidCommand(f"The data is nested deeper than {MAX_DEPTH} levels.")
+    check_depth(text)
     if len(text) > _MAX_DIGITS and _has_huge_number(text):
         raise InvalidCommand(f"The data has a number of more than {_MAX_DIGITS} digits.")
 
 
-def _too_deep(raw: bytes) -> bool:
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
-        return False
-    depth = 0
-    quoted = escaped = False
-    for byte in raw:
-        if quoted:
-            quoted = escaped or byte != 0x22
-            escaped = byte == 0x5C and not escaped
-        elif byte == 0x22:
-            quoted = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif byte in b"]}":
-            depth -= 1
-    return False
+def check_depth(text: bytes) -> None:
+    """Raise `InvalidCommand` when the JSON text is nested deeper than `MAX_DEPTH`."""
+    if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+        return
+    steps = array("b", _STRINGS.sub(b"", text).translate(_BRACKETS_AS_STEPS, _NO_BRACKETS))
+    if max(accumulate(steps), default=0) > MAX_DEPTH:
+        raise InvalidCommand(f"The data is nested deeper than {MAX_DEPTH} levels.")
 
 
 def _has_huge_number(raw: bytes) -> bool:

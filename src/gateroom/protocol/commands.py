@@ -46,6 +46,13 @@ class Publish(RoomCommand, frozen=True, forbid_unknown_fields=True, tag="publish
     ephemeral: bool = False
 
 
+class Patch(RoomCommand, frozen=True, forbid_unknown_fields=True, tag="patch", gc=False):
+    """Change the room's shared document; `patch` is read by `protocol.patches`."""
+
+    patch: Raw
+    version: Annotated[int, Meta(ge=0, le=SAFE_INTEGER)] | None = None
+
+
 class Presence(RoomCommand, frozen=True, forbid_unknown_fields=True, tag="presence", gc=False):
     pass
 
@@ -75,4 +82,4 @@ class Ping(Command, frozen=True, forbid_unknown_fields=True, tag="ping", gc=Fals
     pass
 
 
-AnyCommand = Join | Leave | Publish | Presence | History | Send | Refresh | Ping
+AnyCommand = Join | Leave | Publish | Patch | Presence | History | Send | Refresh | Ping

@@ -20,6 +20,9 @@ class Person(msgspec.Struct, frozen=True):
     name: str
 
 
+SERVER = Person("server", "server")  # who speaks when no user does
+
+
 class _MessageBody(msgspec.Struct):
     room: str
     id: str
@@ -34,6 +37,12 @@ class _DirectBody(msgspec.Struct):
     to: str
     data: msgspec.Raw
     at: str
+
+
+class _StateBody(msgspec.Struct):
+    room: str
+    patch: msgspec.Raw
+    by: Person
 
 
 class _Data(msgspec.Struct):
@@ -53,6 +62,21 @@ def message_body(room: str, sender: Person, data: msgspec.Raw | bytes, at: float
 def direct_body(sender: Person, to: str, data: msgspec.Raw | bytes, at: float) -> bytes:
     """Encode a message to one user in the same way; `to` is that user's id."""
     return _encode(_DirectBody(secrets.token_urlsafe(12), sender, to, msgspec.Raw(bytes(data)), rfc3339(at)))[1:]
+
+
+def state_body(room: str, patch: bytes, by: Person) -> bytes:
+    """Encode a change of a room's shared state in the same way; `state` puts its version in front."""
+    return _encode(_StateBody(room, msgspec.Raw(patch), by))[1:]
+
+
+def state(version: int, body: bytes) -> bytes:
+    """Complete a body to the event that says which version of the state the patch makes."""
+    return b'{"type":"state","state_version":%d,%b' % (version, body)
+
+
+def whole_state(room: str, version: int, text: bytes) -> bytes:
+    """Encode the event for those who missed patches: one that puts the whole document in place."""
+    return state(version, state_body(room, b'[{"op":"replace","path":"","value":%b}]' % text, SERVER))
 
 
 def numbered(kind: str, epoch: str, seq: int, body: bytes) -> bytes:

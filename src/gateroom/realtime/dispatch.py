@@ -23,6 +23,7 @@ from gateroom.protocol.commands import (
     History,
     Join,
     Leave,
+    Patch,
     Ping,
     Presence,
     Publish,
@@ -30,9 +31,10 @@ from gateroom.protocol.commands import (
     Send,
     Since,
 )
+from gateroom.realtime import replies
 from gateroom.realtime.live import Live
-from gateroom.realtime.ports import Outcome, Page, Position, Repeated, Retention, retention_of
-from gateroom.realtime.records import direct_message, ephemeral_message, room_message
+from gateroom.realtime.ports import Opened, Outcome, Page, Position, Record, Retention, retention_of
+from gateroom.realtime.records import direct_message, ephemeral_message, judged_change, room_message
 from gateroom.realtime.renewal import Renewal
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
@@ -64,6 +66,7 @@ class Dispatch:
             Join: self._join,
             Leave: self._leave,
             Publish: self._publish,
+            Patch: self._patch,
             Presence: self._presence,
             History: self._history,
             Send: self._send,
@@ -76,7 +79,7 @@ class Dispatch:
         room_id = getattr(command, "room", None)
         lane = session.subscriptions.get(room_id) if room_id else None
         try:
-            session.charge(publishing=isinstance(command, Publish | Send))
+            session.charge(publishing=isinstance(command, Publish | Send | Patch))
             if lane is not None and lane.waiting >= MAX_WAITING:
                 if lane.waiting >= 2 * MAX_WAITING:  # these refusals wait too
                     session.end(RateLimited())
@@ -133,19 +136,12 @@ class Dispatch:
         The page ends at or before `head`, and where it ends before, `more` says so.
         """
         policy.require(Action.READ, standing.grants)
-        head = self._live.broker.head(lane.topic)
-        if head is None:  # the stream was forgotten while this waited
+        head, state = self._live.broker.head(lane.topic), self._live.broker.state(lane.topic)
+        if head is None or state is None:  # the stream was forgotten while this waited
             raise Unavailable
         session.subscribe(lane, standing)
-        fields = {
-            "room": command.room,
-            "position": events.position(head.epoch, head.seq),
-            "role": standing.grants.role,
-            "members": self._live.hub.user_count(lane.topic),
-            "recovered": page is None or page.recovered,
-            "missed": events.raw_list(page.texts) if page else [],
-            "more": page is not None and page.position.seq < head.seq,
-        }
+        members = self._live.hub.user_count(lane.topic)
+        fields = replies.joined(command.room, standing, members, Opened(head, state), page)
         self._succeed(session, command, fields)
 
     def _leave(self, session: Session, lane: Subscription | None, command: Leave) -> None:
@@ -160,12 +156,7 @@ class Dispatch:
         self._succeed(session, command)
 
     def _publish(self, session: Session, lane: Subscription | None, command: Publish) -> None:
-        if lane is None:
-            raise NotJoined
-        if lane.clear:
-            self._publish_now(session, lane, command)
-        else:
-            lane.beside(partial(self._act, session, lane, command, self._publish_now))
+        self._beside(session, lane, command, self._publish_now)
 
     def _publish_now(self, session: Session, lane: Subscription, command: Publish) -> None:
         if command.ephemeral and command.key is not None:
@@ -175,14 +166,35 @@ class Dispatch:
             record = ephemeral_message(self._live, lane, sender, command.data)
         else:
             record = room_message(self._live, lane, sender, command.data, command.key)
-        lane.started()
-        self._live.broker.submit(record, partial(self._published, session, lane, command))
+        self._submit(session, lane, command, record)
 
-    def _published(self, session: Session, lane: Subscription, command: Publish, outcome: Outcome) -> None:
+    def _patch(self, session: Session, lane: Subscription | None, command: Patch) -> None:
+        self._beside(session, lane, command, self._patch_now)
+
+    def _patch_now(self, session: Session, lane: Subscription, command: Patch) -> None:
+        record = judged_change(self._live, lane, session.connection.person, command.patch, command.version)
+        self._submit(session, lane, command, record)
+
+    def _beside(
+        self, session: Session, lane: Subscription | None, command: Publish | Patch, act: Callable[..., None]
+    ) -> None:
+        """Run beside the publishes in flight."""
+        if lane is None:
+            raise NotJoined
+        if lane.clear:
+            act(session, lane, command)
+        else:
+            lane.beside(partial(self._act, session, lane, command, act))
+
+    def _submit(self, session: Session, lane: Subscription, command: Publish | Patch, record: Record) -> None:
+        lane.started()
+        self._live.broker.submit(record, partial(self._carried, session, lane, command))
+
+    def _carried(self, session: Session, lane: Subscription, command: Publish | Patch, outcome: Outcome) -> None:
         if isinstance(outcome, GateroomError):
             self._fail(session, command, outcome)
         else:
-            self._succeed(session, command, _placed(outcome) if outcome else None)
+            self._succeed(session, command, replies.carried(outcome))
         lane.settled()
         session.tidy(lane)
 
@@ -224,13 +236,7 @@ class Dispatch:
         page = await self._read(topic, retention, command.since, command.limit)
         if lane is not None and not lane.joined:  # removed from the room while this waited
             raise NotJoined
-        fields = {
-            "messages": events.raw_list(page.texts),
-            "position": events.position(page.position.epoch, page.position.seq),
-            "more": page.more,
-            "recovered": page.recovered,
-        }
-        self._succeed(session, command, fields)
+        self._succeed(session, command, replies.history(page))
 
     def _send(self, session: Session, _: Subscription | None, command: Send) -> None:
         session.principal.require(Scope.USERS_SEND)
@@ -253,9 +259,9 @@ class Dispatch:
 
     def _sent(self, session: Session, command: Send, topic: str, outcome: Outcome) -> None:
         if isinstance(outcome, Position):
-            self._succeed(session, command, {**_placed(outcome), "connections": len(self._live.hub.on(topic))})
+            self._succeed(session, command, {**replies.placed(outcome), "connections": len(self._live.hub.on(topic))})
         else:
-            self._fail(session, command, outcome or Unavailable())
+            self._fail(session, command, outcome if isinstance(outcome, GateroomError) else Unavailable())
 
     def _refresh(self, session: Session, _: Subscription | None, command: Refresh) -> None:
         self._later(session, None, command, self._refresh_later(session, command))
@@ -328,11 +334,3 @@ class Dispatch:
     async def _read(self, topic: str, retention: Retention, since: Since | None, limit: int = PAGE_MESSAGES) -> Page:
         position = Position(since.epoch, since.seq) if since else None
         return await self._live.broker.history(topic, retention, position, limit, PAGE_BYTES)
-
-
-def _placed(position: Position) -> dict[str, Any]:
-    """Say where a message stands, and whether it stood there before."""
-    placed: dict[str, Any] = {"position": events.position(position.epoch, position.seq)}
-    if isinstance(position, Repeated):
-        placed["duplicate"] = True
-    return placed

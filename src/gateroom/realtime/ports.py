@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gateroom.errors import GateroomError
 from gateroom.protocol.frame import Segment
+from gateroom.protocol.patches import Change, State
 from gateroom.rooms.model import Durability, RoomKind
 
 KEY_WINDOW = 600.0  # seconds within which the same key means the same message
@@ -25,11 +26,12 @@ class Repeated(Position, frozen=True):
 
 
 class Kind(StrEnum):
-    """What a record is; messages and directs are numbered, events are not."""
+    """What a record is; messages and directs are numbered, events are not; `STATE` changes a room's shared document."""
 
     MESSAGE = "message"
     DIRECT = "direct"
     EVENT = "event"
+    STATE = "state"
 
 
 class Retention(Struct, frozen=True):
@@ -62,6 +64,8 @@ class Record(Struct, frozen=True):
     `body` is the JSON text of the event without its opening brace for numbered kinds, since type and position are put
     in front of it (`protocol.events.numbered`); for `EVENT` it is the whole text. `skip_user` does not get it. What is
     `ephemeral` is the first that a reader who lags goes without. `key` is for numbered kinds.
+
+    A `STATE` has its `change`; it is delivered as an `EVENT` whose text says the new version (`protocol.events.state`).
     """
 
     topic: str
@@ -71,6 +75,14 @@ class Record(Struct, frozen=True):
     skip_user: str | None = None
     ephemeral: bool = False
     key: Key | None = None
+    change: Change | None = None
+
+
+class Opened(Struct, frozen=True):
+    """Where a stream stands: its newest position, and the state of the room it is of."""
+
+    head: Position
+    state: State
 
 
 class Page(Struct, frozen=True):
@@ -94,7 +106,8 @@ class Stored(Struct, frozen=True):
     body: bytes
 
 
-Outcome = Position | None | GateroomError  # `Repeated`: it was published before, and not again
+# `Repeated`: it was published before, and not again. `State`: what a change has made. None: of an event.
+Outcome = Position | State | None | GateroomError
 Done = Callable[[Outcome], None]
 Deliver = Callable[[Record, Position | None], None]
 
@@ -116,8 +129,17 @@ class Broker(Protocol):
         """Return the position of the newest message that was delivered here; None when the stream must be opened."""
         ...
 
+    def state(self, topic: str) -> State | None:
+        """Return the shared document as those on the topic have been told; None when the stream must be opened.
+
+        Versions follow each other without gap, unless one could not be told when it was made: then an event that
+        replaces the whole document takes its place.
+        """
+        ...
+
     async def open(self, topic: str, retention: Retention) -> None:
-        """Have `head` know the stream for a while. Raises `NotFound` when its room or user is gone, `Unavailable`."""
+        """Have `head` and `state` know the stream for a while. Raises `NotFound` when its room or user is gone,
+        `Unavailable`."""
         ...
 
     async def history(
@@ -151,18 +173,21 @@ class Broker(Protocol):
 class StreamLog(Protocol):
     """Durable streams, each belonging to a room or a user and gone with it; it numbers what is appended.
 
+    A room's stream has its shared state with it, which a record of kind `STATE` changes.
+
     Every call is one transaction and raises `Unavailable` when the store does not do its part; then it is not known
     whether an append was stored.
     """
 
-    async def open(self, topics: Sequence[str]) -> Mapping[str, Position]:
-        """Return the newest position of each stream, made where missing; without those whose room or user is gone."""
+    async def open(self, topics: Sequence[str]) -> Mapping[str, Opened]:
+        """Return where each stream stands, made where missing; without those whose room or user is gone."""
         ...
 
-    async def append(self, records: Sequence[Record]) -> Sequence[Position | None]:
+    async def append(self, records: Sequence[Record]) -> Sequence[Outcome]:
         """Store the records in order, all or none, and return their positions; None where the stream is gone.
 
-        One whose key was used in its stream within `KEY_WINDOW` is `Repeated`, and not stored.
+        One whose key was used in its stream within `KEY_WINDOW` is `Repeated`, and not stored. Of a `STATE` it is the
+        state that its change makes of what those before it made, or the error for which that stays as it was.
         """
         ...
 

@@ -5,9 +5,10 @@ import asyncio
 from gateroom.errors import GateroomError, Unavailable
 from gateroom.protocol import events
 from gateroom.protocol.events import Person
+from gateroom.protocol.patches import State
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import Key, Kind, Outcome, Position, Record, retention_of
-from gateroom.realtime.records import direct_message
+from gateroom.realtime.records import direct_message, state_change
 from gateroom.realtime.topics import EVERYONE, room_topic, user_topic
 from gateroom.rooms.model import RoomKind
 
@@ -37,6 +38,16 @@ class Publisher:
         position = await self._position(direct_message(self._live, user_id, sender, data, key))
         return position, len(self._live.hub.on(user_topic(user_id)))
 
+    async def to_state(self, room_id: str, kind: RoomKind, by: Person, patch: bytes, version: int | None) -> State:
+        """Change the shared state of a room of that kind; `version` is the one it has to have until then, if any.
+
+        Raises `InvalidCommand`, `Conflict` or `TooLarge`.
+        """
+        outcome = await self._carried(state_change(room_id, kind, by, patch, version))
+        if not isinstance(outcome, State):
+            raise Unavailable
+        return outcome
+
     async def to_everyone(self, data: bytes) -> int:
         """Send to every connection; nothing is kept. Returns how many there are."""
         body = events.broadcast(data, self._live.now())
@@ -45,11 +56,11 @@ class Publisher:
 
     async def _position(self, record: Record) -> Position:
         outcome = await self._carried(record)
-        if outcome is None:
+        if not isinstance(outcome, Position):
             raise Unavailable
         return outcome
 
-    async def _carried(self, record: Record) -> Position | None:
+    async def _carried(self, record: Record) -> Position | State | None:
         answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def done(outcome: Outcome) -> None:

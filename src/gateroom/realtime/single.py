@@ -111,7 +111,7 @@ class RoomSession(_SingleSession):
         counts = self.live.counts.commands
         if isinstance(outcome, Position):
             counts["publish", "ok"] += 1
-        elif outcome is not None:
+        elif isinstance(outcome, GateroomError):
             counts["publish", outcome.code] += 1
             self._refuse(outcome)
         self._lane.settled()

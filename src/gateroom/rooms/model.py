@@ -53,6 +53,7 @@ class RoomKind:
     public_role: Role = Role.MEMBER
     presence: bool = True
     join_leave: bool = True  # announce who comes and goes
+    max_state_bytes: int = 65536  # of the shared document, as JSON text
 
     def capacity_of(self, room: "Room | None") -> int:
         """Return how many users may be in a room of this kind at once; 0: no limit."""

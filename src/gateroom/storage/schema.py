@@ -144,6 +144,12 @@ class StreamMessageColumns(TypedColumns):
     body: Named[bytes] = Column(LargeBinary)
 
 
+class StreamStateColumns(TypedColumns):
+    epoch: Named[str] = Column(KEY, ForeignKey("streams.epoch", ondelete="CASCADE"), primary_key=True)
+    version: Named[int] = Column(BigInteger)
+    document: Named[bytes] = Column(LargeBinary)
+
+
 class PublishKeyColumns(TypedColumns):
     id: Named[bytes] = Column(LargeBinary, primary_key=True)  # a digest of epoch, user and key
     seq: Named[int] = Column(BigInteger)
@@ -193,5 +199,6 @@ streams = Table(
     Index(None, "user_id"),
 )
 stream_messages = Table("stream_messages", metadata, StreamMessageColumns)
+stream_states = Table("stream_states", metadata, StreamStateColumns)
 publish_keys = Table("publish_keys", metadata, PublishKeyColumns, Index(None, "at"))
 tickets = Table("tickets", metadata, TicketColumns, Index(None, "expires_at"))

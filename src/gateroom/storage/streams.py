@@ -13,10 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateroom.auth.ports import Clock
 from gateroom.protocol.events import new_epoch
-from gateroom.realtime.ports import KEY_WINDOW, Kind, Position, Record, Repeated, Retention, Stored
+from gateroom.protocol.patches import State
+from gateroom.realtime.ports import KEY_WINDOW, Kind, Opened, Outcome, Position, Record, Repeated, Retention, Stored
 from gateroom.realtime.topics import room_of, user_of
 from gateroom.storage.database import Database
-from gateroom.storage.schema import publish_keys, rooms, stream_messages, streams, users
+from gateroom.storage.schema import publish_keys, rooms, stream_messages, stream_states, streams, users
+from gateroom.storage.states import States
 
 AT_ONCE = 500  # values in one statement
 TRIM_ROWS = 5000  # deleted in one transaction
@@ -24,6 +26,14 @@ TRIM_STREAMS = 20  # looked at in one transaction
 ENVELOPE = 64  # bytes that type and position add to a body, about
 
 _HEADS = select(streams.c.topic, streams.c.epoch, streams.c.seq)
+_UNTOUCHED = State()
+_OPENED = select(
+    streams.c.topic,
+    streams.c.epoch,
+    streams.c.seq,
+    func.coalesce(stream_states.c.version, _UNTOUCHED.version),
+    func.coalesce(stream_states.c.document, _UNTOUCHED.text),
+).outerjoin(stream_states, stream_states.c.epoch == streams.c.epoch)
 _STATES = select(
     streams.c.topic,
     streams.c.epoch,
@@ -70,22 +80,22 @@ class SqlStreams:
         self._database = database
         self._clock = clock
 
-    async def open(self, topics: Sequence[str]) -> Mapping[str, Position]:
-        heads = await self._heads(topics)
-        missing = [topic for topic in topics if topic not in heads]
+    async def open(self, topics: Sequence[str]) -> Mapping[str, Opened]:
+        opened = await self._opened(topics)
+        missing = [topic for topic in topics if topic not in opened]
         if missing:
 
             async def work(connection: AsyncConnection) -> None:
                 await _make(connection, missing)
 
             await self._database.write(work)
-            heads.update(await self._heads(missing))
-        return heads
+            opened.update(await self._opened(missing))
+        return opened
 
-    async def append(self, records: Sequence[Record]) -> Sequence[Position | None]:
+    async def append(self, records: Sequence[Record]) -> Sequence[Outcome]:
         now = self._clock()
 
-        async def work(connection: AsyncConnection) -> Sequence[Position | None]:
+        async def work(connection: AsyncConnection) -> Sequence[Outcome]:
             return await _append(connection, records, now)
 
         return await self._database.write(work)
@@ -130,12 +140,14 @@ class SqlStreams:
 
         return await self._database.write(work)
 
-    async def _heads(self, topics: Sequence[str]) -> dict[str, Position]:
-        heads: dict[str, Position] = {}
+    async def _opened(self, topics: Sequence[str]) -> dict[str, Opened]:
+        opened: dict[str, Opened] = {}
         for some in _batches(topics):
-            for topic, epoch, seq in await self._database.rows(_HEADS.where(streams.c.topic.in_(some))):
-                heads[topic] = Position(epoch, seq)
-        return heads
+            for topic, epoch, seq, version, document in await self._database.rows(
+                _OPENED.where(streams.c.topic.in_(some))
+            ):
+                opened[topic] = Opened(Position(epoch, seq), State(version, document))
+        return opened
 
 
 async def _make(connection: AsyncConnection, topics: Sequence[str]) -> None:
@@ -174,25 +186,28 @@ async def _there(connection: AsyncConnection, table: Any, ids: Sequence[str]) ->
     return found
 
 
-async def _append(connection: AsyncConnection, records: Sequence[Record], now: float) -> Sequence[Position | None]:
+async def _append(connection: AsyncConnection, records: Sequence[Record], now: float) -> Sequence[Outcome]:
     states: dict[str, _State] = {}
     for some in _batches(sorted({record.topic for record in records})):
         chosen = _STATES.where(streams.c.topic.in_(some)).order_by(streams.c.topic).with_for_update()
         states.update({row[0]: _State(*row) for row in await connection.execute(chosen)})
     names = [_name(states[record.topic].epoch, record) if record.topic in states else None for record in records]
     known = await _known(connection, [name for name in names if name], now)
-    positions: list[Position | None] = []
+    documents = await _documents(connection, [record.topic for record in records if record.change], states)
+    outcomes: list[Outcome] = []
     messages: list[dict[str, Any]] = []
     keys: list[dict[str, Any]] = []
     for record, name in zip(records, names, strict=True):
         state = states.get(record.topic)
         if state is None:
-            positions.append(None)
+            outcomes.append(None)
+        elif record.change:
+            outcomes.append(documents.change(state.epoch, record.change))
         elif name in known:
-            positions.append(Repeated(state.epoch, known[name]))
+            outcomes.append(Repeated(state.epoch, known[name]))
         else:
             position = state.take(record.retention, now)
-            positions.append(position)
+            outcomes.append(position)
             messages.append(
                 {"epoch": state.epoch, "seq": state.seq, "kind": record.kind.value, "at": now, "body": record.body}
             )
@@ -208,7 +223,15 @@ async def _append(connection: AsyncConnection, records: Sequence[Record], now: f
         await connection.execute(_MOVE, moved)
     if keys:
         await connection.execute(insert(publish_keys), keys)
-    return positions
+    await documents.write(connection)
+    return outcomes
+
+
+async def _documents(connection: AsyncConnection, topics: Sequence[str], states: Mapping[str, _State]) -> States:
+    documents = States()
+    for some in _batches(sorted({states[topic].epoch for topic in topics if topic in states})):
+        await documents.read(connection, some)
+    return documents
 
 
 def _name(epoch: str, record: Record) -> bytes | None:

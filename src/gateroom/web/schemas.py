@@ -238,6 +238,10 @@ class Sent(Published):
     connections: int = Field(description="How many connections have it now; 0: it waits in the inbox.")
 
 
+class StateChanged(_Body):
+    state_version: int = Field(description="It rises by one with every patch.", examples=[7])
+
+
 class Present(_Body):
     id: str
     name: str

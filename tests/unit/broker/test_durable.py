@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateroom.broker import durable
+from gateroom.broker import durable, known
 from gateroom.broker.local import LocalBroker
 from gateroom.errors import Forbidden, GateroomError, NotFound, Unavailable
 from gateroom.realtime.ports import Key, Kind, Outcome, Position, Record, Repeated, Retention
@@ -376,7 +376,7 @@ async def test_who_opens_a_stream_while_it_is_made_anew_gets_the_new_one() -> No
     await stores.rooms.add(a_room("desk"), None)
     process.log.told.release()
     await opening
-    assert process.broker.head(DESK) == (await process.log.open([DESK]))[DESK]
+    assert process.broker.head(DESK) == (await process.log.open([DESK]))[DESK].head
 
 
 async def test_what_is_stored_but_not_yet_told_is_not_at_the_head(process: Process) -> None:
@@ -432,7 +432,7 @@ async def test_heads_that_nobody_asks_for_are_forgotten(process: Process) -> Non
     await process.broker.open(DESK, KEEP)
     await process.broker.open(OTHER, KEEP)
     for _ in range(3):
-        process.clock.advance(durable.IDLE)
+        process.clock.advance(known.IDLE)
         process.broker.trim()
         await settle()
         assert process.broker.head(DESK)

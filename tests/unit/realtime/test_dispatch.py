@@ -63,6 +63,8 @@ async def test_a_reply_to_a_join_says_where_and_as_whom(world: LiveWorld) -> Non
         "position": {"seq": 1},
         "role": "viewer",
         "members": 3,
+        "state": {},
+        "state_version": 0,
         "recovered": True,
         "missed": [],
         "more": False,

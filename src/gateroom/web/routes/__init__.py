@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 
-from gateroom.errors import BY_CODE, MalformedRequest
+from gateroom.errors import BY_CODE, GateroomError, MalformedRequest
 
 PROBLEM_REFERENCE = "#/components/schemas/Problem"  # put there by `api.add_to`
 
@@ -14,20 +14,24 @@ def operation_id(route: APIRoute) -> str:
     return f"{route.tags[0]}_{route.name}"
 
 
-def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """Describe error responses by their codes for the OpenAPI page, grouped by HTTP status."""
-    by_status: dict[int | str, list[str]] = {}
+def problems(*codes: str | type[GateroomError]) -> dict[int | str, dict[str, Any]]:
+    """Describe error responses by their codes for the OpenAPI page, grouped by HTTP status.
+
+    Of errors that share a code and not the status, the class is given.
+    """
+    by_status: dict[int | str, list[type[GateroomError]]] = {}
     for code in codes:
-        by_status.setdefault(BY_CODE[code].status, []).append(code)
+        error = BY_CODE[code] if isinstance(code, str) else code
+        by_status.setdefault(error.status, []).append(error)
     if "too_large" in codes:  # what takes a body may get one that is not JSON
-        by_status.setdefault(MalformedRequest.status, []).append(MalformedRequest.code)
+        by_status.setdefault(MalformedRequest.status, []).append(MalformedRequest)
     return {
         status: {
-            "description": " · ".join(BY_CODE[code].sentence for code in found),
+            "description": " · ".join(error.sentence for error in found),
             "content": {
                 "application/problem+json": {
                     "schema": {"$ref": PROBLEM_REFERENCE},
-                    "examples": {code: {"value": BY_CODE[code]().document(int(status))} for code in found},
+                    "examples": {error.code: {"value": error().document(error.status)} for error in found},
                 }
             },
         }
