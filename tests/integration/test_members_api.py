@@ -16,6 +16,8 @@ see the room            200    200        200     200     200    404       200
 read history            200    200        200     200     200    404       200
 see who is here         200    200        200     200     200    404       200
 publish                 201    201        201     403     201    404       201
+see the state           200    200        200     200     200    404       200
+patch the state         200    200        200     403     200    404       200
 list members            200    200        403     403     403    404       200
 add a viewer            200    200        403     403     403    404       200
 add a member            200    200        403     403     403    404       200
@@ -49,6 +51,10 @@ class Scene:
             method, f"/api/rooms/{self.room}{path}", json=body, headers=self.caller.headers
         )
 
+    def patch_state(self) -> httpx.Response:
+        headers = {"Content-Type": "application/json-patch+json", **self.caller.headers}
+        return self.gateway.client.patch(f"/api/rooms/{self.room}/state", content=b"[]", headers=headers)
+
     def set_role(self, user: Account, role: str) -> httpx.Response:
         return self.call("PUT", f"/members/{user.id}", {"role": role})
 
@@ -57,6 +63,8 @@ ACTIONS: Mapping[str, Callable[[Scene], httpx.Response]] = {
     "see the room": lambda scene: scene.call("GET", ""),
     "read history": lambda scene: scene.call("GET", "/messages"),
     "see who is here": lambda scene: scene.call("GET", "/presence"),
+    "see the state": lambda scene: scene.call("GET", "/state"),
+    "patch the state": lambda scene: scene.patch_state(),
     "publish": lambda scene: scene.call("POST", "/messages", {"data": "hello"}),
     "list members": lambda scene: scene.call("GET", "/members"),
     "add a viewer": lambda scene: scene.set_role(scene.newcomer, "viewer"),
