@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from gateroom.auth.accounts import Accounts
 from gateroom.auth.alive import Alive
+from gateroom.auth.audit import Audit
 from gateroom.auth.bearers import Bearers
 from gateroom.auth.csrf import Csrf
 from gateroom.auth.key_files import ring_of
@@ -30,6 +31,7 @@ from gateroom.opening import Stores, access_tokens, key_directory, open_stores, 
 from gateroom.outbound.key_sets import KeySetClient
 from gateroom.protocol.codec import check_json
 from gateroom.protocol.events import SERVER, Person
+from gateroom.realtime.chores import Chore, Chores
 from gateroom.realtime.control import Control
 from gateroom.realtime.counts import Counts
 from gateroom.realtime.dispatch import Dispatch
@@ -200,6 +202,7 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
     newcomers = OutsideAccounts(stores.identities, accounts, scopes, *clocks, control.account_changed)
     outsiders = Outsiders(trusted, newcomers, time.time)
     bearers = Bearers(tokens, outsiders if trusted else None)
+    audit = Audit(stores.audit, time.time, time.monotonic)
     runtime = Runtime(
         options=_options(settings),
         ring=ring,
@@ -211,6 +214,8 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
         login=Login(
             stores.users, stores.users, stores.passwords, LoginThrottle(settings.auth.login_rate, time.monotonic)
         ),
+        audit=audit,
+        audit_log=stores.audit,
         sessions=Sessions(
             stores.sessions, stores.revocations, tokens, accounts, alive, control, session_terms(settings), time.time
         ),
@@ -236,6 +241,7 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
         metrics=registry_of(live),
         checks={"storage": stores.check},
     )
+    chores = Chores(_chores(settings, stores, audit))
     sweep = Sweep(live, broker.trim)
     keeper = Keeper(live, stores.lives, control, kinds)
     recheck = Recheck(
@@ -252,6 +258,7 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
         sweep.running(),
         keeper.running(),
         recheck.running(),
+        chores.running(),
         watch.running(),
         outsiders.keys_kept_fresh(),
     ):
@@ -265,6 +272,20 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
             hub.flush()
             await accounts.close()
             await alive.close()
+
+
+def _chores(settings: Settings, stores: Stores, audit: Audit) -> Mapping[str, tuple[float, Chore]]:
+    kept = settings.observability.audit_ttl
+
+    async def trim_audit() -> None:
+        if kept:
+            await stores.audit.trim(time.time() - kept)
+
+    return {
+        "audit": (1, audit.flush),
+        "audit_held_back": (60, audit.tell_held_back),
+        "audit_trim": (3600, trim_audit),
+    }
 
 
 def _limits(settings: Settings) -> Limits:

@@ -79,6 +79,9 @@ class UserDisabled(Refusal):
 
 
 class InvalidCredentials(GateroomError):
+    """Carries the id of the account, if there is one, for the audit log alone."""
+
+    account: str | None = None
     code, status, sentence = "invalid_credentials", 401, "The username or the password is wrong."
 
 

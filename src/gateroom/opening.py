@@ -13,6 +13,7 @@ from gateroom.auth.sessions import Terms
 from gateroom.auth.tokens import AccessTokens
 from gateroom.rooms.model import RoomKind
 from gateroom.settings import Settings
+from gateroom.storage.audit import SqlAudit
 from gateroom.storage.database import open_database
 from gateroom.storage.identities import SqlIdentities
 from gateroom.storage.lives import SqlLives
@@ -41,6 +42,7 @@ class Stores:
     places: SqlPlaces
     streams: SqlStreams
     tickets: SqlTickets
+    audit: SqlAudit
     passwords: Passwords
     registry: Registry
     check: Callable[[], Awaitable[None]]
@@ -69,6 +71,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             SqlPlaces(database),
             SqlStreams(database, time.time),
             SqlTickets(database),
+            SqlAudit(database),
             passwords,
             registry,
             database.ping,

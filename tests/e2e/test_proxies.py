@@ -65,7 +65,7 @@ def test_the_log_names_the_real_client_and_no_other(direct: RunningGateway, prox
             body = {"username": "nobody", "password": ADMIN_PASSWORD}
             assert client.post("/auth/login", json=body, headers=headers).status_code == 401
         assert refused(gateway.ws_url, headers=headers).code == "missing_token"
-        for event in ("login_failed", "handshake_refused"):
+        for event in ("auth.login", "handshake_refused"):
             until(lambda: any(event in line and noted in line for line in gateway.output), f"{event} from {noted}")  # noqa: B023 - called at once
         assert not any("198.51.100.66" in line for line in gateway.output)
     assert not any("198.51.100" in line for line in direct.output)

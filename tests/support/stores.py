@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateroom.auth.ports import (
+    AuditStore,
     AuthSession,
     Clock,
     Identity,
@@ -25,6 +26,7 @@ from gateroom.realtime.ports import StreamLog
 from gateroom.realtime.topics import room_topic, user_topic
 from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction, Visibility
 from gateroom.rooms.ports import MemberStore, Places, RoomLives, RoomStore, SanctionStore
+from gateroom.storage.audit import SqlAudit
 from gateroom.storage.database import Database
 from gateroom.storage.identities import SqlIdentities
 from gateroom.storage.lives import SqlLives
@@ -35,6 +37,7 @@ from gateroom.storage.sessions import SqlRevocations, SqlSessions
 from gateroom.storage.streams import SqlStreams
 from gateroom.storage.tickets import SqlTickets
 from gateroom.storage.users import SqlUsers
+from support.back_ends import InMemoryAudit
 from support.clock import FrozenClock
 from support.places import InMemoryPlaces
 from support.sessions import InMemoryRevocations, InMemorySessions
@@ -374,6 +377,7 @@ class Stores:
     places: Places
     streams: StreamLog
     tickets: TicketStore
+    audit: AuditStore
     clock: FrozenClock
 
 
@@ -402,6 +406,7 @@ def in_memory() -> Stores:
         places=InMemoryPlaces(rooms, rooms.members, sanctions),
         streams=streams,
         tickets=InMemoryTickets(),
+        audit=InMemoryAudit(),
         clock=clock,
     )
 
@@ -428,6 +433,7 @@ def in_sql(database: Database) -> Stores:
         places=SqlPlaces(database),
         streams=streams,
         tickets=SqlTickets(database),
+        audit=SqlAudit(database),
         clock=clock,
     )
 

@@ -44,7 +44,9 @@ class Login:
         stored = await self._hashes.hash_of(_NOBODY if user is None else user.id)
         verdict = await self._passwords.verify(stored, password)
         if user is None or stored is None or user.disabled or not verdict.ok:
-            raise InvalidCredentials
+            wrong = InvalidCredentials()
+            wrong.account = None if user is None else user.id
+            raise wrong
         if verdict.needs_rehash:
             await self._rehash(user, stored, password)
         return user

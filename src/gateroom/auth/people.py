@@ -47,7 +47,13 @@ class People:
         user = await (self._users.by_name(reference[1:]) if by_name else self._users.by_id(reference))
         if user is None:
             raise NotFound
+        self._ids.put(user.username, user.id)
         return user
+
+    def id_of_known(self, reference: str) -> str | None:
+        """Return the id behind an `@username` that was looked up lately."""
+        found = self._ids.get(reference.removeprefix("@"))
+        return found[0] if found else None
 
     async def _id_of(self, username: str) -> str | None:
         found = self._ids.get(username)

@@ -247,3 +247,51 @@ class TicketStore(Protocol):
     async def take(self, digest: bytes) -> Ticket | None:
         """Remove a ticket and return it; of many who ask for it at once, exactly one gets it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One thing that somebody did, or tried to.
+
+    `action` names the operation, `outcome` is "ok" or the code of the error. `actor` is a user id, kept beyond the
+    account; `target` is `kind:id`. `at` is in seconds since the epoch. With `repeats` it stands for so many that were
+    not kept one by one. `id` is the store's, rising.
+    """
+
+    action: str
+    outcome: str
+    actor: str | None = None
+    actor_name: str = ""
+    session: str | None = None
+    target: str | None = None
+    room: str | None = None
+    address: str = ""
+    at: float = 0.0
+    repeats: int = 0
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries are asked for; None leaves it open. `target` also finds what was done in that room."""
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    since: float | None = None
+
+
+class AuditStore(Protocol):
+    """The audit log; what is in it never changes."""
+
+    async def add(self, entries: Sequence[AuditEntry]) -> None:
+        """Add entries in this order, all or none; their `id` is not looked at."""
+        ...
+
+    async def page(self, wanted: AuditFilter, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Return up to `limit` entries, newest first, with an id below `before`."""
+        ...
+
+    async def trim(self, before: float) -> None:
+        """Forget what is older."""
+        ...

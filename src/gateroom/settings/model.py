@@ -172,6 +172,7 @@ class ObservabilitySettings(_Section):
 
     log_format: Literal["console", "json"] = "console"
     log_level: AnyCase[Literal["debug", "info", "warning", "error"]] = "info"
+    audit_ttl: Seconds = 90 * DAY
     metrics: Literal["loopback", "public", "off"] = "loopback"
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Enum,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Named,
@@ -163,6 +164,21 @@ class TicketColumns(TypedColumns):
     expires_at: Named[float] = Column(Double)
 
 
+class AuditColumns(TypedColumns):
+    # SQLite numbers by itself only what it calls INTEGER.
+    id: Named[int] = Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    at: Named[float] = Column(Double)
+    action: Named[str] = Column(KEY)
+    outcome: Named[str] = Column(KEY)
+    actor: Named[str | None] = Column(KEY)
+    actor_name: Named[str] = Column(Text)
+    session: Named[str | None] = Column(KEY)
+    target: Named[str | None] = Column(KEY)
+    room: Named[str | None] = Column(KEY)
+    address: Named[str] = Column(Text)
+    repeats: Named[int] = Column(BigInteger)
+
+
 users = Table("users", metadata, UserColumns)
 passwords = Table("passwords", metadata, PasswordColumns)
 sessions = Table(
@@ -202,3 +218,13 @@ stream_messages = Table("stream_messages", metadata, StreamMessageColumns)
 stream_states = Table("stream_states", metadata, StreamStateColumns)
 publish_keys = Table("publish_keys", metadata, PublishKeyColumns, Index(None, "at"))
 tickets = Table("tickets", metadata, TicketColumns, Index(None, "expires_at"))
+audit = Table(
+    "audit",
+    metadata,
+    AuditColumns,
+    Index(None, "at"),
+    Index(None, "actor", "id"),
+    Index(None, "action", "id"),
+    Index(None, "target", "id"),
+    Index(None, "room", "id"),
+)

@@ -12,6 +12,7 @@ from gateroom.web.handover import HandoverMiddleware
 from gateroom.web.headers import SecurityHeadersMiddleware
 from gateroom.web.proxies import Style, TrustedProxiesMiddleware
 from gateroom.web.routes import (
+    audit,
     auth,
     authorize,
     broadcast,
@@ -72,6 +73,7 @@ _ROUTES = (
     broadcast,
     wellknown,
     metrics,
+    audit,
 )
 
 

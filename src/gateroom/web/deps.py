@@ -19,6 +19,7 @@ from gateroom.incidents import note
 from gateroom.names import SUBPROTOCOL
 from gateroom.realtime.door import Place as DoorPlace
 from gateroom.web import credentials, origins
+from gateroom.web.audit import acts_as
 from gateroom.web.credentials import Credential, Place
 from gateroom.web.runtime import Runtime, runtime_of
 
@@ -64,6 +65,7 @@ async def http_principal(request: Request, runtime: CurrentRuntime) -> Principal
     """Return who calls. A cookie that changes something needs the CSRF token and a same-origin request."""
     credential = credentials.of_request(request, runtime.options)
     principal = await believe(credential, runtime)
+    acts_as(request, principal)
     if credential.place is Place.COOKIE and request.method not in _SAFE_METHODS:
         require_same_origin(request, runtime)
         runtime.csrf.check(principal.session_id, request.headers.get("x-csrf-token"))

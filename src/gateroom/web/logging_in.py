@@ -1,22 +1,24 @@
-"""A login as the log has it."""
+"""A login as the audit log has it."""
 
 from fastapi import Request
 
 from gateroom.auth.ports import User
-from gateroom.errors import GateroomError
-from gateroom.incidents import note
+from gateroom.errors import GateroomError, InvalidCredentials
+from gateroom.web.audit import tries_to_log_in
 from gateroom.web.runtime import Runtime
 
 
 async def authenticate(request: Request, runtime: Runtime, username: str, password: str) -> User:
-    """Log in, and note how it went; the name is noted only once it is known to be one."""
-    peer = address_of(request)
+    """Log in; the name is recorded only once it is known to be one. Raises as `Login.authenticate` does."""
+    trail = tries_to_log_in(request)
     try:
-        user = await runtime.login.authenticate(username, password, peer)
+        user = await runtime.login.authenticate(username, password, address_of(request))
     except GateroomError as error:
-        note("login_failed", code=error.code, peer=peer)
+        trail.outcome = error.code
+        if isinstance(error, InvalidCredentials) and error.account is not None:
+            trail.target = f"user:{error.account}"
         raise
-    note("login_succeeded", user=user.id, username=user.username, peer=peer)
+    trail.actor, trail.actor_name = user.id, user.username
     return user
 
 

@@ -8,12 +8,13 @@ from prometheus_client import CollectorRegistry
 from starlette.requests import HTTPConnection
 
 from gateroom.auth.accounts import Accounts
+from gateroom.auth.audit import Audit
 from gateroom.auth.bearers import Bearers
 from gateroom.auth.csrf import Csrf
 from gateroom.auth.keys import KeyRing
 from gateroom.auth.login import Login
 from gateroom.auth.people import People
-from gateroom.auth.ports import SessionPages
+from gateroom.auth.ports import AuditStore, SessionPages
 from gateroom.auth.registry import Registry
 from gateroom.auth.sessions import Sessions
 from gateroom.auth.tickets import Tickets
@@ -49,6 +50,8 @@ class Runtime:
     accounts: Accounts
     people: People
     login: Login
+    audit: Audit
+    audit_log: AuditStore
     sessions: Sessions
     devices: SessionPages
     csrf: Csrf

@@ -1,6 +1,7 @@
 """How our routes read bodies: strictly, and without ever repeating what was sent."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from gateroom.errors import GateroomError, InvalidCommand, MalformedRequest, TooLarge
+from gateroom.web.audit import recorded
 from gateroom.web.errors import problem
 
 MAX_BODY_BYTES = 65536
@@ -40,7 +42,7 @@ _UNREADABLE: Mapping[int, type[GateroomError]] = {400: MalformedRequest, 413: To
 
 
 class StrictRoute(APIRoute):
-    """A route whose validation errors name the field and never its value."""
+    """A route whose validation errors name the field and never its value, and whose changes go into the audit log."""
 
     def refused(self, error: GateroomError) -> Response:
         """Make the answer that says what is wrong."""
@@ -50,18 +52,25 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            try:
-                return await handler(_StrictRequest(request.scope, request.receive))
-            except GateroomError as error:
-                return self.refused(error)
-            except RequestValidationError as error:
-                return self.refused(InvalidCommand(explain(error.errors())))
-            except HTTPException as error:
-                if error.status_code in _UNREADABLE:
-                    return self.refused(_UNREADABLE[error.status_code]())
-                raise
+            return await recorded(request, self, partial(self._answer, handler))
 
         return strict
+
+    async def _answer(
+        self, handler: Callable[[Request], Coroutine[Any, Any, Response]], request: Request
+    ) -> tuple[Response, str | None]:
+        """Return the response, and the code of what went wrong."""
+        try:
+            return await handler(_StrictRequest(request.scope, request.receive)), None
+        except GateroomError as error:
+            return self.refused(error), error.code
+        except RequestValidationError as error:
+            return self.refused(InvalidCommand(explain(error.errors()))), InvalidCommand.code
+        except HTTPException as error:
+            if error.status_code in _UNREADABLE:
+                unreadable = _UNREADABLE[error.status_code]()
+                return self.refused(unreadable), unreadable.code
+            raise
 
 
 def explain(problems: Any) -> str:

@@ -9,6 +9,7 @@ from gateroom.auth import refresh
 from gateroom.auth.claims import Claims, parse_scopes
 from gateroom.auth.principal import Principal, Scope, scope_text
 from gateroom.errors import GateroomError, InvalidCredentials, InvalidScope, Refusal
+from gateroom.web.audit import quietly
 from gateroom.web.deps import CurrentRuntime, require_scope
 from gateroom.web.granting import DEFAULT_CLIENT, NO_STORE, device_of, in_body
 from gateroom.web.logging_in import authenticate
@@ -47,6 +48,7 @@ _FORM_ERRORS: dict[int | str, dict[str, Any]] = {
         "default": {"model": OAuthProblem, "description": "invalid_request or temporarily_unavailable"},
     },
 )
+@quietly
 async def token(
     request: Request,
     runtime: CurrentRuntime,
@@ -160,6 +162,7 @@ async def revoke(
         **_FORM_ERRORS,
     },
 )
+@quietly
 async def introspect(
     request: Request,
     runtime: CurrentRuntime,

@@ -13,6 +13,7 @@ from gateroom.realtime.topics import room_topic
 from gateroom.rooms import policy
 from gateroom.rooms.model import Action, Member, Room
 from gateroom.rooms.standings import Standing
+from gateroom.web.audit import quietly
 from gateroom.web.deps import CurrentPrincipal, CurrentRuntime
 from gateroom.web.paging import Page
 from gateroom.web.routes import CHANGING, UNAUTHENTICATED, operation_id, problems
@@ -124,6 +125,7 @@ async def remove_member(
     summary="Publish",
     responses=problems(*_WRITING, "muted", "limit_reached", "rate_limited"),
 )
+@quietly
 async def publish(room: RoomId, body: NewMessage, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Published:
     """Publish to a room without being connected."""
     await runtime.live.arrivals.arrive(principal, room)

@@ -8,6 +8,7 @@ from gateroom.auth.ports import AuthSession
 from gateroom.errors import AmbiguousCredentials, GateroomError, InvalidCommand, MissingToken, Refusal
 from gateroom.protocol.events import rfc3339
 from gateroom.web import cookies
+from gateroom.web.audit import quietly
 from gateroom.web.credentials import Place
 from gateroom.web.deps import CurrentPrincipal, CurrentRuntime, require_same_origin
 from gateroom.web.errors import problem
@@ -39,6 +40,7 @@ SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["3q2
         "unavailable",
     ),
 )
+@quietly
 async def refresh(request: Request, runtime: CurrentRuntime, body: RefreshRequest | None = None) -> Response:
     """Exchange a refresh token, from the body or the cookie, for a new pair; the session's sockets live on.
 

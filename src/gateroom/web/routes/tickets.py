@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from gateroom.web.audit import quietly
 from gateroom.web.deps import CurrentClaims, CurrentRuntime
 from gateroom.web.routes import CHANGING, operation_id, problems
 from gateroom.web.schemas import NewTicket, TicketView
@@ -13,6 +14,7 @@ _ANY_SOCKET = NewTicket(room=None)
 
 
 @router.post("/tickets", status_code=201, summary="Get a ticket", responses=problems(*CHANGING, "rate_limited"))
+@quietly
 async def ticket(
     response: Response, claims: CurrentClaims, runtime: CurrentRuntime, body: NewTicket = _ANY_SOCKET
 ) -> TicketView:

@@ -10,6 +10,7 @@ from gateroom.auth.principal import ALL_SCOPES, Principal, Scope
 from gateroom.errors import Conflict, Forbidden
 from gateroom.protocol.events import Person, rfc3339
 from gateroom.realtime.ports import Repeated
+from gateroom.web.audit import quietly
 from gateroom.web.deps import CurrentRuntime, require_scope
 from gateroom.web.paging import Page
 from gateroom.web.routes import CHANGING, UNAUTHENTICATED, operation_id, problems
@@ -125,6 +126,7 @@ async def delete(user: UserReference, admin: Admin, runtime: CurrentRuntime) -> 
     summary="Send to a user",
     responses=problems(*CHANGING, "forbidden", "not_found", "rate_limited"),
 )
+@quietly
 async def send(user: UserReference, body: NewMessage, sender: Sender, runtime: CurrentRuntime) -> Sent:
     """Send to a user's inbox: it reaches all of the user's connections."""
     recipient = await runtime.people.find(user)
