@@ -21,6 +21,7 @@ QUIET = {
     "auth.introspect",
     "auth.refresh",
     "auth.ticket",
+    "moderation.authorize",
     "auth.token",  # a login by it is recorded as auth.login
     "rooms.publish",
     "users.send",

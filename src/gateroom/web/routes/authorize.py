@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from gateroom.auth.accounts import powers_of
 from gateroom.auth.principal import Principal, Scope
 from gateroom.rooms.verdict import DISABLED, Verdict, judge
+from gateroom.web.audit import quietly
 from gateroom.web.deps import CurrentPrincipal, CurrentRuntime
 from gateroom.web.moderation_schemas import Answer, Question
 from gateroom.web.routes import CHANGING, operation_id, problems
@@ -17,6 +18,7 @@ router = APIRouter(
 
 
 @router.post("/authorize", summary="Explain a permission", responses=problems(*CHANGING, "forbidden", "not_found"))
+@quietly
 async def authorize(body: Question, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Answer:
     """Judge by the rules of the live path; about yourself with this token's scopes, about others by their account's.
 
