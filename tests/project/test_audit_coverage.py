@@ -15,7 +15,7 @@ from gateroom.web.strict import StrictRoute
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
-# Whose successes are not recorded: a message is its own record, tokens and tickets are renewed all the time, and the
+# Whose successes are not recorded: messages and patches are their own record, tokens and tickets are renewed all the time, and the
 # rest changes nothing. Whoever adds to this list says why.
 QUIET = {
     "auth.introspect",
@@ -23,6 +23,7 @@ QUIET = {
     "auth.ticket",
     "moderation.authorize",
     "auth.token",  # a login by it is recorded as auth.login
+    "rooms.patch_state",
     "rooms.publish",
     "users.send",
 }

@@ -12,6 +12,7 @@ from gateroom.protocol.patches import MAX_OPERATIONS, State
 from gateroom.realtime.ports import Position, retention_of
 from gateroom.realtime.topics import room_topic
 from gateroom.rooms.model import Action, RoomKind
+from gateroom.web.audit import quietly
 from gateroom.web.deps import CurrentPrincipal, CurrentRuntime
 from gateroom.web.routes import CHANGING, UNAUTHENTICATED, operation_id, problems
 from gateroom.web.runtime import Runtime
@@ -107,6 +108,7 @@ async def state(room: RoomId, request: Request, principal: CurrentPrincipal, run
     },
     openapi_extra={"requestBody": _PATCH_BODY, "parameters": [_IF_MATCH]},
 )
+@quietly
 async def patch_state(
     room: RoomId, request: Request, response: Response, principal: CurrentPrincipal, runtime: CurrentRuntime
 ) -> StateChanged:
