@@ -15,8 +15,8 @@ from gateroom.web.strict import StrictRoute
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
-# Whose successes are not recorded: messages and patches are their own record, tokens and tickets are renewed all the time, and the
-# rest changes nothing. Whoever adds to this list says why.
+# Whose successes are not recorded: messages and patches are their own record, tokens and tickets are renewed all the
+# time, and the rest changes nothing. Whoever adds to this list says why.
 QUIET = {
     "auth.introspect",
     "auth.refresh",
