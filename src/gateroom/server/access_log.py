@@ -4,6 +4,7 @@ import logging
 import re
 import traceback
 from collections.abc import Mapping
+from functools import cache
 
 # uvicorn writes `"WebSocket /ws?token=…" [accepted]` to the first, whether or not there is an access log.
 LOGGERS = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi")
@@ -55,10 +56,11 @@ class SafeLines(logging.Filter):
 _FILTER = SafeLines()
 
 
+@cache  # called for every connection
 def keep_logs_safe() -> None:
     """Have uvicorn's loggers cleaned; what `logging.config` does later leaves that in place."""
     for name in LOGGERS:
-        logging.getLogger(name).addFilter(_FILTER)  # does nothing the second time
+        logging.getLogger(name).addFilter(_FILTER)
 
 
 def _clean(value: object) -> object:
