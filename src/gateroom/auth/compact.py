@@ -16,7 +16,7 @@ def decode(segment: str) -> bytes:
 
 def strict_object(text: bytes) -> dict[str, object]:
     """Parse a JSON object without duplicate names (RFC 7519 section 4). Raises `ValueError` or `RecursionError`."""
-    parsed = json.loads(text.decode("utf-8"), object_pairs_hook=_distinct)
+    parsed = _OBJECTS.decode(text.decode("utf-8"))
     if type(parsed) is not dict:
         raise ValueError("not an object")
     return parsed
@@ -27,3 +27,6 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name occurs twice")
     return found
+
+
+_OBJECTS = json.JSONDecoder(object_pairs_hook=_distinct)

@@ -13,7 +13,7 @@ from gateroom.auth import signatures
 from gateroom.auth.claims import ClaimRules, Claims
 from gateroom.auth.compact import decode, strict_object
 from gateroom.auth.ids import new_id
-from gateroom.auth.keys import Algorithm, KeyRing, SigningKey
+from gateroom.auth.keys import Algorithm, KeyRing
 from gateroom.auth.ports import Clock, User
 from gateroom.errors import InvalidToken, LimitReached, TokenExpired
 
@@ -34,8 +34,8 @@ class Issued:
 class AccessTokens:
     """Issues access tokens and verifies them; to be used from one thread.
 
-    A verified token is remembered by its SHA-256 until it expires or the keys change, since a signature costs more
-    than all else in a handshake and a storm of reconnections repeats the same tokens.
+    A token issued or verified here is remembered by its SHA-256 until it expires or the keys change, since a signature
+    costs more than all else in a handshake, logins are followed by one and a storm of reconnections repeats them.
     """
 
     def __init__(
@@ -58,7 +58,6 @@ class AccessTokens:
         self._clock = clock
         self._jws = PyJWS(algorithms=list(Algorithm))
         self._known: OrderedDict[bytes, Claims] = OrderedDict()
-        self._headers: dict[str, SigningKey] = {}  # of tokens whose signature was good
         self._room = remembered
         self._generation = ring.generation
 
@@ -96,6 +95,8 @@ class AccessTokens:
         if len(token) > MAX_TOKEN_BYTES:
             raise LimitReached("The account has too many roles and scopes for one token.")
         self._require_believable(claims, now)
+        self._forget_by_old_keys()
+        self._remember(_digest(token), claims)
         return Issued(token, claims)
 
     def _require_believable(self, claims: Claims, now: float) -> None:
@@ -110,11 +111,8 @@ class AccessTokens:
         """Return what `token` says. Raises `InvalidToken` or `TokenExpired`, whatever the input, and nothing else."""
         if len(token) > MAX_TOKEN_BYTES or not token.isascii():
             raise InvalidToken
-        if self._generation != self._ring.generation:
-            self._known.clear()
-            self._headers.clear()
-            self._generation = self._ring.generation
-        digest = hashlib.sha256(token.encode("ascii")).digest()
+        self._forget_by_old_keys()
+        digest = _digest(token)
         claims = self._known.get(digest)
         if claims is None:
             claims = self._verify_signed(token)
@@ -127,6 +125,11 @@ class AccessTokens:
             raise
         self._known.move_to_end(digest)
         return claims
+
+    def _forget_by_old_keys(self) -> None:
+        if self._generation != self._ring.generation:
+            self._known.clear()
+            self._generation = self._ring.generation
 
     def _remember(self, digest: bytes, claims: Claims) -> None:
         self._known[digest] = claims
@@ -155,3 +158,7 @@ class AccessTokens:
         if not signatures.is_good(signature, signed, key.algorithm, key.public):
             raise InvalidToken
         return strict_object(payload)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("ascii")).digest()

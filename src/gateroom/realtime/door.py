@@ -11,9 +11,10 @@ from gateroom.realtime.limits import Limits
 class Place:
     """One socket's place, from the handshake on. `taken` once a session has it and will give it back."""
 
-    __slots__ = ("address", "taken", "user_id")
+    __slots__ = ("address", "door", "taken", "user_id")
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, door: "Door", address: str) -> None:
+        self.door = door
         self.address = address
         self.user_id: str | None = None
         self.taken = False
@@ -44,7 +45,7 @@ class Door:
             raise ConnectionLimit
         self.inside += 1
         self._by_address[address] += 1
-        return Place(address)
+        return Place(self, address)
 
     def identify(self, place: Place, user_id: str) -> None:
         """Count the place as the user's too. Raises `ConnectionLimit`."""

@@ -7,11 +7,13 @@ import asyncio
 import contextlib
 import contextvars
 import socket
+from collections.abc import Sequence
 from typing import cast
 from urllib.parse import quote
 
 from uvicorn._types import ASGISendEvent, WebSocketAcceptEvent
 from uvicorn.protocols.utils import get_client_addr
+from websockets.datastructures import Headers
 from websockets.exceptions import SecurityError
 from websockets.http11 import Request
 
@@ -26,6 +28,7 @@ from gateroom.server.wire import MalformedUpgrade
 SUBPROTOCOL = "gateroom.v1"
 EXTENSION = "gateroom.handover"
 
+_MAX_LINE_BYTES = 8190  # of a head, as the library has it that reads those of other HTTP classes
 _MAX_UNSENT_BYTES = 65536  # in the kernel, and then in the transport, before writing counts as paused
 
 
@@ -39,6 +42,18 @@ class FrameProtocol(PlainSocket):
             super().data_received(data)
         else:
             self._read_head(data)
+
+    def upgrade(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Begin with the head of a GET that `HttpProtocol` has read and judged, instead of reading it a second time."""
+        self.conn.skip_head()
+        if any(len(name) + len(value) > _MAX_LINE_BYTES for name, value in headers) or len(url) > _MAX_LINE_BYTES:
+            self._malformed(HEAD_TOO_LARGE)
+            return
+        fields = Headers([(name.decode("ascii"), value.decode("latin-1")) for name, value in headers])
+        try:
+            self.handle_connect(Request(url.decode("ascii"), fields))
+        except (MalformedUpgrade, UnicodeDecodeError):
+            self._malformed(MALFORMED_UPGRADE)
 
     def handle_connect(self, event: Request) -> None:
         """Start the application on a well-formed upgrade. Raises `MalformedUpgrade`."""
@@ -102,11 +117,14 @@ class FrameProtocol(PlainSocket):
                 raise MalformedUpgrade
             self.handle_connect(cast(Request, events[0]))
         except MalformedUpgrade:
-            problem = HEAD_TOO_LARGE if isinstance(self.conn.handshake_exc, SecurityError) else MALFORMED_UPGRADE
-            note("upgrade_refused", status=problem.status, peer=self.client)
-            self.handshake_initiated = True
-            # Not at once: uvicorn's own HTTP classes put this protocol on the transport only after it has the head.
-            self.loop.call_soon(self.answer, problem)
+            too_large = isinstance(self.conn.handshake_exc, SecurityError)
+            self._malformed(HEAD_TOO_LARGE if too_large else MALFORMED_UPGRADE)
+
+    def _malformed(self, problem: Problem) -> None:
+        note("upgrade_refused", status=problem.status, peer=self.client)
+        self.handshake_initiated = True
+        # Not at once: uvicorn's own HTTP classes put this protocol on the transport only after it has the head.
+        self.loop.call_soon(self.answer, problem)
 
     async def _accept(self, message: WebSocketAcceptEvent) -> None:
         # A subprotocol is named in one place only, or a credential that was offered as one might be echoed.

@@ -14,6 +14,7 @@ from gateroom.incidents import note
 from gateroom.server.access_log import keep_logs_safe
 from gateroom.server.deadline import Deadline
 from gateroom.server.dropping import drop
+from gateroom.server.frame_protocol import FrameProtocol
 from gateroom.server.heads import MAX_HEADERS, is_host
 from gateroom.server.lingering import answer_and_end
 from gateroom.server.problem import BODY_TOO_LARGE, HEAD_TOO_LARGE, MALFORMED, MALFORMED_UPGRADE, TOO_SLOW, Problem
@@ -207,15 +208,17 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _become_websocket(self, rest: bytes) -> None:
         """Give the connection to uvicorn's `--ws` class; `rest` is what came right behind the head."""
-        lines = [b"GET %s HTTP/1.1\r\n" % self.url]
-        lines += [b"%s: %s\r\n" % pair for pair in self.headers]
         self._release()
         self.connections.discard(self)
         make = cast(Any, self.ws_protocol_class)
         protocol = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
-        protocol.data_received(b"".join([*lines, b"\r\n"]))
+        if isinstance(protocol, FrameProtocol):
+            protocol.upgrade(self.url, self.headers)
+        else:
+            lines = [b"GET %s HTTP/1.1\r\n" % self.url, *(b"%s: %s\r\n" % pair for pair in self.headers), b"\r\n"]
+            protocol.data_received(b"".join(lines))
         if rest and not self.transport.is_closing():
             cast(asyncio.Protocol, self.transport.get_protocol()).data_received(rest)
         self.parser = cast(Any, None)  # or the two keep each other alive

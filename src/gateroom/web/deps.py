@@ -4,7 +4,7 @@ One path serves HTTP and WebSocket. On HTTP a refusal is a problem response; on 
 `WebSocketException(1008, reason)` before accept.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from gateroom.realtime.door import Place as DoorPlace
 from gateroom.web import credentials, origins
 from gateroom.web.audit import acts_as
 from gateroom.web.credentials import Credential, Place
+from gateroom.web.handover import keep_place
 from gateroom.web.runtime import Runtime, runtime_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 section 9.2.1
@@ -131,7 +132,7 @@ class Guest:
     offered: bool
 
 
-async def socket_guest(websocket: WebSocket) -> AsyncIterator[Guest]:
+async def socket_guest(websocket: WebSocket) -> Guest:
     """Let a socket in, or refuse it. One dependency does it all: each costs more than what it would do.
 
     Offers of subprotocols without `gateroom.v1` are refused, since nothing could be answered (RFC 6455 section 4.2.2).
@@ -141,25 +142,17 @@ async def socket_guest(websocket: WebSocket) -> AsyncIterator[Guest]:
     if offered and SUBPROTOCOL not in offered:
         raise refuse(ProtocolViolation(), websocket, runtime)
     place = _enter(websocket, runtime)
-    try:
-        room = websocket.path_params.get("room")
-        yield Guest(await _identify(websocket, runtime, place, room), place, SUBPROTOCOL in offered)
-    finally:
-        if not place.taken:
-            runtime.live.door.leave(place)
+    room = websocket.path_params.get("room")
+    return Guest(await _identify(websocket, runtime, place, room), place, SUBPROTOCOL in offered)
 
 
 SocketGuest = Annotated[Guest, Depends(socket_guest)]
 
 
-async def socket_principal(websocket: WebSocket) -> AsyncIterator[Principal]:
+async def socket_principal(websocket: WebSocket) -> Principal:
     """Return who connects to an endpoint of the application's own, or refuse; it may speak any subprotocol."""
     runtime = runtime_of(websocket)
-    place = _enter(websocket, runtime)
-    try:
-        yield await _identify(websocket, runtime, place, None)
-    finally:
-        runtime.live.door.leave(place)
+    return await _identify(websocket, runtime, _enter(websocket, runtime), None)
 
 
 SocketPrincipal = Annotated[Principal, Depends(socket_principal)]
@@ -167,9 +160,11 @@ SocketPrincipal = Annotated[Principal, Depends(socket_principal)]
 
 def _enter(websocket: WebSocket, runtime: Runtime) -> DoorPlace:
     try:
-        return runtime.live.door.enter(websocket.client.host if websocket.client else "")
+        place = runtime.live.door.enter(websocket.client.host if websocket.client else "")
     except Refusal as refusal:
         raise refuse(refusal, websocket, runtime) from None
+    keep_place(websocket, place)
+    return place
 
 
 async def _identify(websocket: WebSocket, runtime: Runtime, place: DoorPlace, room: str | None) -> Principal:

@@ -262,16 +262,28 @@ def test_an_old_key_verifies_until_it_is_removed_and_a_new_one_signs() -> None:
 def test_a_signature_is_checked_once() -> None:
     ring = CountingRing(SigningKey.generate())
     tokens = tokens_of(ring, CLOCK)
-    token = tokens.issue(ADA, "s-1", (), "gateroom").token
+    token = tokens_of(ring, CLOCK).issue(ADA, "s-1", (), "gateroom").token
     for _ in range(10):
         tokens.verify(token)
     assert ring.asked == 1
 
 
+def test_who_signed_a_token_need_not_check_it() -> None:
+    ring = CountingRing(SigningKey.generate())
+    tokens = tokens_of(ring, CLOCK)
+    issued = tokens.issue(ADA, "s-1", (), "gateroom")
+    assert tokens.verify(issued.token) == issued.claims
+    assert ring.asked == 0
+    ring.replace(SigningKey.generate())
+    with pytest.raises(InvalidToken):
+        tokens.verify(issued.token)
+
+
 def test_the_token_used_longest_ago_is_forgotten_when_there_are_too_many() -> None:
     ring = CountingRing(SigningKey.generate())
     tokens = tokens_of(ring, CLOCK, remembered=2)
-    first, second, third = (tokens.issue(ADA, f"s-{number}", (), "gateroom").token for number in range(3))
+    elsewhere = tokens_of(ring, CLOCK)
+    first, second, third = (elsewhere.issue(ADA, f"s-{number}", (), "gateroom").token for number in range(3))
     for token in (first, second, first, third):
         tokens.verify(token)
     assert ring.asked == 3

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -21,10 +23,24 @@ def test_a_time_is_rfc_3339_in_utc_with_milliseconds() -> None:
     assert events.rfc3339(0) == "1970-01-01T00:00:00.000Z"
 
 
+def test_no_two_messages_have_the_same_id_not_even_of_processes_that_forked() -> None:
+    program = """
+import json, os
+from gateroom.protocol.events import Person, message_body
+for _ in range(3): print(json.loads(b"{" + message_body("desk", Person("u", "u"), b"1", 0))["id"], flush=True)
+child = os.fork()
+for _ in range(3): print(json.loads(b"{" + message_body("desk", Person("u", "u"), b"1", 0))["id"], flush=True)
+if child: os.waitpid(child, 0)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    ids = ran.stdout.split()
+    assert len(ids) == len(set(ids)) == 9
+
+
 def test_a_room_message_has_the_fields_of_the_contract() -> None:
     text = events.numbered("message", "Ab-_09xy", 7, events.message_body("desk", ADA, b'{"a": [1]}', NOON))
     message = json.loads(text)
-    assert re.fullmatch(r"[\w-]{16}", message.pop("id"))
+    assert re.fullmatch(r"[\w-]{13,28}", message.pop("id"))
     assert message == {
         "type": "message",
         "epoch": "Ab-_09xy",
