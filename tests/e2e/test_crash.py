@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jsonpatch
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
@@ -22,7 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 from support.gateway import running_gateway
 
 ROUNDS = int(os.environ.get("GATEROOM_CRASH_ROUNDS", "5"))
-PUBLISHERS, LISTENERS = 20, 3
+PUBLISHERS, LISTENERS, PATCHERS = 20, 3, 3
 IN_FLIGHT = 4  # messages of one publisher that are not answered yet
 ACKS_BEFORE_A_KILL = (20, 800)
 PATIENCE = 60.0  # seconds, for one round
@@ -48,6 +49,7 @@ class Life:
     up: asyncio.Event = field(default_factory=asyncio.Event)
     acked: dict[str, int] = field(default_factory=dict)  # position by key
     repeated: int = 0
+    patched: dict[str, int] = field(default_factory=dict)  # the last answered count by patcher
     stopping: bool = False
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -128,6 +130,63 @@ async def publish(life: Life, name: str) -> None:
 
 def publishing(key: str) -> str:
     return json.dumps({"type": "publish", "id": key, "room": "lobby", "key": key, "data": key})
+
+
+async def patch(life: Life, name: str) -> None:
+    """Count in the shared state until told to stop; who lost the answer looks there whether it was counted.
+
+    The first operation makes sure that no count is skipped and none counted twice.
+    """
+    counted, sure = 0, False
+    while not (sure and life.stopping):
+        with contextlib.suppress(*GONE):
+            async with life.socket() as socket:
+                await socket.send(json.dumps({"type": "join", "id": "join", "room": "lobby"}))
+                state = (await answered(life, socket))["state"]
+                assert state.get(name, 0) in (counted, counted + 1), "a count is lost, or was made twice"
+                counted = life.patched[name] = state.get(name, 0)
+                sure = True
+                while not life.stopping:
+                    before = [{"op": "test", "path": f"/{name}", "value": counted}] if counted else []
+                    operations = [*before, {"op": "add", "path": f"/{name}", "value": counted + 1}]
+                    sure = False
+                    await socket.send(json.dumps({"type": "patch", "id": 1, "room": "lobby", "patch": operations}))
+                    await answered(life, socket)
+                    counted = life.patched[name] = counted + 1
+                    sure = True
+
+
+async def answered(life: Life, socket: ClientConnection) -> dict[str, Any]:
+    while (frame := await life.frame(socket))["type"] != "reply":
+        pass
+    return frame
+
+
+@dataclass
+class Follower:
+    """Somebody who keeps a copy of the shared state, and demands every change once and in order."""
+
+    life: Life
+    state: dict[str, int] = field(default_factory=dict)
+    version: int = 0
+    heard: int = 0
+
+    async def follow(self) -> None:
+        while True:
+            with contextlib.suppress(*GONE):
+                async with self.life.socket() as socket:
+                    await socket.send(json.dumps({"type": "join", "id": "join", "room": "lobby"}))
+                    joined = await answered(self.life, socket)
+                    assert joined["state_version"] >= self.version, "a change that was heard is gone"
+                    self.state, self.version = joined["state"], joined["state_version"]
+                    while True:
+                        frame = await self.life.frame(socket)
+                        if frame["type"] == "state":
+                            assert frame["state_version"] == self.version + 1, "a change is missing, or came twice"
+                            self.version += 1
+                            self.heard += 1
+                            self.state = jsonpatch.apply_patch(self.state, frame["patch"])
+                            await self.life.stir()
 
 
 @dataclass
@@ -228,9 +287,12 @@ async def test_what_was_answered_survives_kill_minus_9_exactly_once(tmp_path: Pa
     print(f"the moments of the kills follow from {seed}")  # noqa: T201  # shown when it fails
     life = Life(unused_tcp_port, tmp_path / "data")
     listeners = [Listener(life) for _ in range(LISTENERS)]
+    follower = Follower(life)
     async with asyncio.TaskGroup() as clients:
         listening = [clients.create_task(listener.listen()) for listener in listeners]
+        listening.append(clients.create_task(follower.follow()))
         publishing = [clients.create_task(publish(life, f"p{number}")) for number in range(PUBLISHERS)]
+        publishing += [clients.create_task(patch(life, f"c{number}")) for number in range(PATCHERS)]
         await kill_again_and_again(life, seed)
         life.stopping = True
         async with life.running():
@@ -238,10 +300,15 @@ async def test_what_was_answered_survives_kill_minus_9_exactly_once(tmp_path: Pa
                 await asyncio.gather(*publishing)
             last = max(life.acked.values())
             await life.until(lambda: all(listener.reached >= last for listener in listeners))
+            await life.until(lambda: follower.state == life.patched)
             for task in listening:
                 task.cancel()
             kept = await everything(life)
     print(f"{ROUNDS} kills, {len(life.acked)} answered, {life.repeated} of them only when sent again")  # noqa: T201
+    print(f"{sum(life.patched.values())} counted, {follower.heard} of them heard")  # noqa: T201
+    assert len(life.patched) == PATCHERS
+    assert follower.heard > ROUNDS
+    assert follower.version == sum(life.patched.values()), "a patch was made twice, or is gone"
     assert [message["seq"] for message in kept] == list(range(1, len(kept) + 1))
     assert Counter(message["data"] for message in kept).most_common(1)[0][1] == 1, "a message was stored twice"
     stored = {message["data"]: message["seq"] for message in kept}
