@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,16 @@ def test_if_match_lets_only_the_first_of_two_through(gateway: InProcess, room: s
     assert patch(gateway, room, ben, adding("b"), f'"other", {first.headers["ETag"]}').status_code == 200
     assert patch(gateway, room, ben, adding("c"), "*").status_code == 200
     assert state(gateway, room, ada).json() == {"a": 1, "b": 1, "c": 1}
+
+
+def test_of_many_at_once_who_match_one_version_exactly_one_gets_through(
+    gateway: InProcess, room: str, ada: Account
+) -> None:
+    tag = state(gateway, room, ada).headers["ETag"]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda number: patch(gateway, room, ada, adding(f"k{number}"), tag), range(16)))
+    assert sorted(answer.status_code for answer in answers) == [200, *[412] * 15]
+    assert state(gateway, room, ada).headers["State-Version"] == "1"
 
 
 @pytest.mark.parametrize("tag", ['"0"', "0", 'W/"{0}"', "{0}", "", '"', '"\xe9"'])

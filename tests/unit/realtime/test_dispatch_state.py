@@ -137,6 +137,15 @@ async def test_a_patch_that_cannot_be_applied_says_why_and_the_socket_stays(
     assert (await ada.ask("patch", room="desk", patch=adding("c")))["state_version"] == 2
 
 
+async def test_everybody_reads_the_patch_that_was_applied_whatever_else_was_written_there(world: LiveWorld) -> None:
+    ada, bob = await members(world)
+    operation = '{"op":"remove","path":"/x","op":"add","path":"/a","value":{"n":1,"n":2},"more":true}'
+    ada.send(f'{{"type":"patch","id":1,"room":"desk","patch":[{operation}]}}')
+    await settle()
+    (text,) = bob.received_texts()
+    assert '"patch":[{"op":"add","path":"/a","value":{"n":2}}]' in text
+
+
 @pytest.mark.parametrize("version", [-1, 1.5, "1", True, 2**53])
 async def test_a_version_is_a_whole_number(world: LiveWorld, version: Any) -> None:
     ada, _ = await members(world)
