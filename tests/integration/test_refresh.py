@@ -241,3 +241,23 @@ def test_a_session_survives_a_restart_and_so_does_its_end(tmp_path: Path) -> Non
         assert code_of(gateway.client.get("/auth/me", headers=ended.headers)) == REVOKED
         assert code_of(refresh(gateway, ended.refresh)) == REVOKED
         assert gateway.refusal("/ws", headers=ended.headers) == (1008, "session_revoked")
+
+
+def test_a_page_that_comes_back_late_is_told_how_to_renew(gateway: InProcess) -> None:
+    """Its access cookie has run out, so that nothing else could tell it the session's CSRF token."""
+    csrf_token = log_in_by_cookie(gateway)
+    gateway.client.cookies.delete("gateroom_access")
+    answer = gateway.client.get("/auth/me")
+    assert code_of(answer) == (401, "missing_token")
+    assert answer.headers["X-CSRF-Token"] == csrf_token
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert gateway.client.post("/auth/refresh", headers=proof(csrf_token)).status_code == 200
+    gateway.client.post("/auth/logout", headers=proof(csrf_token))
+    assert "X-CSRF-Token" not in gateway.client.get("/auth/me").headers
+
+
+@pytest.mark.parametrize("token", ["", "x", f"grr_{'A' * 65}"])
+def test_who_has_no_session_is_told_nothing(gateway: InProcess, token: str) -> None:
+    answer = gateway.client.get("/auth/me", headers={"Cookie": f"gateroom_refresh={token}"})
+    assert code_of(answer) == (401, "missing_token")
+    assert "X-CSRF-Token" not in answer.headers

@@ -29,8 +29,9 @@ def gateway() -> Iterator[RunningGateway]:
         yield running
 
 
-def test_the_main_job_prints_what_the_readme_shows(gateway: RunningGateway) -> None:
-    shown = blocks("The main job")
+@pytest.mark.parametrize("section", ["The main job", "Stay logged in, and log out"])
+def test_the_commands_print_what_the_readme_shows(gateway: RunningGateway, section: str) -> None:
+    shown = blocks(section)
     script = "set -euo pipefail\n" + "".join(text for language, text in shown if language == "sh")
     script = script.replace("PASSWORD='…'", f"PASSWORD='{gateway.passwords['alice']}'")
     script = script.replace(PUT_THERE, gateway.url).replace("ws://127.0.0.1:8000", gateway.ws_url)

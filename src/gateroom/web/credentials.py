@@ -55,6 +55,18 @@ def of_request(connection: HTTPConnection, options: WebOptions) -> Credential:
     return _choose({Place.HEADER: _in_header(connection)}, connection, options)
 
 
+def refresh_cookie(connection: HTTPConnection, options: WebOptions) -> str:
+    """Return the refresh token in the cookie. Raises `MissingToken` or `AmbiguousCredentials`."""
+    if Place.COOKIE not in options.credentials:
+        raise MissingToken
+    held = cookies.values(connection, cookies.refresh_name(cookies.is_secure(connection, options)))
+    if len(held) > 1:
+        raise AmbiguousCredentials
+    if not held or not held[0]:
+        raise MissingToken
+    return held[0]
+
+
 def offers(connection: HTTPConnection) -> list[str]:
     """Return the subprotocols a client offered, in order (RFC 6455 section 11.3.4)."""
     lines = connection.headers.getlist("sec-websocket-protocol")

@@ -91,6 +91,19 @@ async def current_claims(request: Request, _: CurrentPrincipal, runtime: Current
 CurrentClaims = Annotated[Claims, Depends(current_claims)]
 
 
+async def _tried(
+    request: Request, runtime: CurrentRuntime, _: Annotated[str | None, Security(_bearer)]
+) -> Principal | Refusal:
+    try:
+        return await http_principal(request, runtime)
+    except Refusal as refusal:
+        return refusal
+
+
+# For the one endpoint that has something to say beside a refusal.
+TriedPrincipal = Annotated[Principal | Refusal, Depends(_tried)]
+
+
 def require_scope(*scopes: str) -> Callable[[Principal], Coroutine[Any, Any, Principal]]:
     """Make an HTTP dependency that returns the caller and raises `Forbidden` unless all `scopes` are held."""
 

@@ -1,15 +1,20 @@
 """Logging in, and who one is then."""
 
-from fastapi import APIRouter, Request, Response
+from contextlib import suppress
 
-from gateroom.errors import OriginNotAllowed
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from gateroom.errors import OriginNotAllowed, Refusal
 from gateroom.protocol.events import rfc3339
 from gateroom.web import credentials, origins
 from gateroom.web.credentials import Place
-from gateroom.web.deps import CurrentPrincipal, CurrentRuntime
-from gateroom.web.granting import device_of, in_body, in_cookies
+from gateroom.web.deps import CurrentPrincipal, CurrentRuntime, TriedPrincipal
+from gateroom.web.errors import problem
+from gateroom.web.granting import NO_STORE, device_of, in_body, in_cookies
 from gateroom.web.logging_in import address_of, authenticate
 from gateroom.web.routes import CHANGING, UNAUTHENTICATED, operation_id, problems
+from gateroom.web.runtime import Runtime
 from gateroom.web.schemas import CookieLogin, LoginRequest, Me, PasswordChange, Token
 from gateroom.web.strict import StrictRoute
 
@@ -35,25 +40,35 @@ async def login(request: Request, body: LoginRequest, runtime: CurrentRuntime) -
     return in_cookies(granted, request, runtime) if body.cookie else in_body(granted)
 
 
-@router.get(
-    "/me",
-    summary="Who am I?",
-    response_model_exclude_none=True,
-    responses=problems(*UNAUTHENTICATED),
-)
-async def me(request: Request, response: Response, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Me:
-    """Show whose credential this is, what it allows and when it ends."""
-    response.headers["Cache-Control"] = "no-store"
+@router.get("/me", summary="Who am I?", response_model=Me, responses=problems(*UNAUTHENTICATED))
+async def me(request: Request, found: TriedPrincipal, runtime: CurrentRuntime) -> Response:
+    """Show whose credential this is, what it allows and when it ends.
+
+    A browser whose access token has run out gets 401, with the X-CSRF-Token that `POST /auth/refresh` asks for if its
+    refresh cookie is of a session.
+    """
+    if isinstance(found, Refusal):
+        return await _refused(found, request, runtime)
     by_cookie = credentials.of_request(request, runtime.options).place is Place.COOKIE
-    return Me(
-        id=principal.user_id,
-        username=principal.username,
-        roles=sorted(principal.roles),
-        scopes=sorted(principal.scopes),
-        session=principal.session_id,
-        expires_at=rfc3339(principal.expires_at),
-        csrf_token=runtime.csrf.token(principal.session_id) if by_cookie else None,
+    shown = Me(
+        id=found.user_id,
+        username=found.username,
+        roles=sorted(found.roles),
+        scopes=sorted(found.scopes),
+        session=found.session_id,
+        expires_at=rfc3339(found.expires_at),
+        csrf_token=runtime.csrf.token(found.session_id) if by_cookie else None,
     )
+    return JSONResponse(shown.model_dump(exclude_none=True), headers=NO_STORE)
+
+
+async def _refused(refusal: Refusal, request: Request, runtime: Runtime) -> Response:
+    """Give a page that was loaded late the proof it needs to renew; other sites' pages cannot read it."""
+    response = problem(refusal)
+    with suppress(Refusal):
+        presented = await runtime.sessions.find(credentials.refresh_cookie(request, runtime.options))
+        response.headers["X-CSRF-Token"] = runtime.csrf.token(presented.session.id)
+    return response
 
 
 @router.put(

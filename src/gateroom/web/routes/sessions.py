@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from gateroom.auth.ports import AuthSession
-from gateroom.errors import AmbiguousCredentials, GateroomError, InvalidCommand, MissingToken, Refusal
+from gateroom.errors import GateroomError, InvalidCommand, Refusal
 from gateroom.protocol.events import rfc3339
 from gateroom.web import cookies
 from gateroom.web.audit import quietly
-from gateroom.web.credentials import Place
+from gateroom.web.credentials import refresh_cookie
 from gateroom.web.deps import CurrentPrincipal, CurrentRuntime, require_same_origin
 from gateroom.web.errors import problem
 from gateroom.web.granting import in_body, in_cookies
@@ -50,7 +50,7 @@ async def refresh(request: Request, runtime: CurrentRuntime, body: RefreshReques
         granted = await runtime.sessions.renew(await runtime.sessions.find(body.refresh_token))
         await runtime.sessions.carry_on(granted)
         return in_body(granted)
-    token = _in_cookie(request, runtime)
+    token = refresh_cookie(request, runtime.options)
     require_same_origin(request, runtime)
     try:
         presented = await runtime.sessions.find(token)
@@ -60,19 +60,6 @@ async def refresh(request: Request, runtime: CurrentRuntime, body: RefreshReques
     except Refusal as refusal:
         return _without_cookies(refusal, request, runtime)
     return in_cookies(granted, request, runtime)
-
-
-def _in_cookie(request: Request, runtime: Runtime) -> str:
-    """Return the refresh token in the cookie. Raises `MissingToken` or `AmbiguousCredentials`."""
-    if Place.COOKIE not in runtime.options.credentials:
-        raise MissingToken
-    secure = cookies.is_secure(request, runtime.options)
-    held = cookies.values(request, cookies.refresh_name(secure))
-    if len(held) > 1:
-        raise AmbiguousCredentials
-    if not held or not held[0]:
-        raise MissingToken
-    return held[0]
 
 
 def _without_cookies(error: GateroomError, request: Request, runtime: Runtime) -> Response:

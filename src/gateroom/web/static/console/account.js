@@ -1,19 +1,28 @@
 // Who connects: the log-in by cookie, or a token that was pasted; and what is known about the connection that came of it.
 
 import { beside, byId, el, nameOf, timeOf, visible } from "./dom.js";
+import { Login } from "./login.js";
 
 export class Account {
   #connect;
-  #user = null; // whoever the cookie stands for
+  #login = new Login(() => this.#renewed());
+  #how = ""; // the credential of the connection there is
+  #another = false; // whether the person wants to log in as somebody else
 
-  /** `connect(credential)` is called when the person asks for a connection. */
-  constructor(connect) {
+  /** `connect(credential)` is called when the person asks for a connection, `leave()` before they are logged out. */
+  constructor(connect, leave) {
     this.#connect = connect;
     for (const radio of document.getElementsByName("way")) radio.addEventListener("change", () => this.#show());
     byId("login-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.#login();
+      void this.#logIn();
     });
+    for (const id of ["log-out", "log-out-connected"]) {
+      byId(id).addEventListener("click", () => {
+        leave();
+        void this.#login.end();
+      });
+    }
     byId("token-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#useToken();
@@ -21,7 +30,7 @@ export class Account {
     byId("cookie-connect").addEventListener("click", () => connect({ how: "cookie" }));
     byId("bare-connect").addEventListener("click", () => connect({ how: "cookie" }));
     byId("other-login").addEventListener("click", () => {
-      this.#user = null;
+      this.#another = true;
       this.#show();
       byId("username").focus();
     });
@@ -34,20 +43,19 @@ export class Account {
 
   /** Ask whether the cookie still holds. */
   async remember() {
-    try {
-      const response = await fetch(beside("auth/me"), { headers: { Accept: "application/json" } });
-      this.#user = response.ok ? loggedIn(await response.json()) : null;
-    } catch {
-      this.#user = null; // not reachable: connecting will say so
-    }
-    this.#show();
+    await this.#login.remember();
+  }
+
+  /** Renew the log-in by cookie. Resolves to whether there is one now. */
+  renew() {
+    return this.#login.renew();
   }
 
   /** Open the log-in, after the gateway asked for one. */
   ask() {
     byId("way-cookie").checked = true;
     byId("credentials").hidden = false; // also beside a connection that still lives
-    this.#user = null;
+    this.#another = true;
     this.#show();
     byId("username").focus();
   }
@@ -58,12 +66,14 @@ export class Account {
       ["User", nameOf(`${welcome.user?.name}`)],
       ["User id", visible(`${welcome.user?.id}`)],
       ["Credential", { cookie: "Cookie", subprotocol: "Token, as subprotocol", query: "Token, in the query" }[how]],
-      ["Token ends", timeOf(welcome.expires_at)],
+      ["Token ends", el("span", { id: "token-ends" }, timeOf(welcome.expires_at))],
       ["Session", visible(`${welcome.session}`)],
       ["Connection", visible(`${welcome.connection}`)],
       ...Object.entries(welcome.limits ?? {}).map(([name, limit]) => [name.replaceAll("_", " "), `${limit || "no limit"}`]),
     ];
     byId("facts").replaceChildren(...facts.flatMap(([name, fact]) => [el("dt", {}, visible(name)), el("dd", {}, fact)]));
+    this.#how = how;
+    byId("log-out-connected").hidden = how !== "cookie";
     byId("connected").hidden = false;
     byId("credentials").hidden = true;
     byId("round-trip").textContent = "";
@@ -75,35 +85,37 @@ export class Account {
     this.#show();
   }
 
+  /** Show a log-in that is another, or lasts longer: with it the sockets that came by the cookie do too. */
+  #renewed() {
+    const ends = byId("token-ends");
+    if (ends && this.#how === "cookie" && this.#login.user) ends.textContent = timeOf(this.#login.user.until);
+    this.#show();
+  }
+
   #show() {
     const cookie = byId("way-cookie").checked;
+    const user = this.#another ? null : this.#login.user;
     byId("token-form").hidden = cookie;
-    byId("logged-in").hidden = !cookie || !this.#user;
-    byId("login-form").hidden = !cookie || Boolean(this.#user);
-    if (this.#user) {
-      const until = timeOf(this.#user.until);
-      byId("who").replaceChildren("Logged in as ", nameOf(this.#user.name), until ? ` until ${until}` : "");
+    byId("logged-in").hidden = !cookie || !user;
+    byId("login-form").hidden = !cookie || Boolean(user);
+    if (user) {
+      byId("who").replaceChildren("Logged in as ", nameOf(user.name), `, renewed before ${timeOf(user.until)}`);
     }
   }
 
-  async #login() {
+  async #logIn() {
     const [username, password] = [byId("username"), byId("password")];
     const button = byId("login-button");
     say("login-problem", "");
     button.disabled = true;
     try {
-      const response = await fetch(beside("auth/login"), {
-        method: "POST",
-        headers: { "Content-Type": "application/json", Accept: "application/json" },
-        body: JSON.stringify({ username: username.value, password: password.value, cookie: true }),
-      });
-      if (!response.ok) {
-        say("login-problem", await whyNot(response));
+      const refused = await this.#login.begin(username.value, password.value);
+      if (refused) {
+        say("login-problem", await whyNot(refused));
         return;
       }
-      const body = await response.json();
       password.value = "";
-      this.#user = loggedIn({ ...body.user, expires_at: Date.now() + body.expires_in * 1000 });
+      this.#another = false;
       this.#show();
       this.#connect({ how: "cookie" });
     } catch {
@@ -128,8 +140,6 @@ export class Account {
     }
   }
 }
-
-const loggedIn = ({ username, name, expires_at: until }) => ({ name: username ?? name, until });
 
 function say(id, text) {
   byId(id).textContent = text;

@@ -19,7 +19,10 @@ const wire = new Wire({
   ended: (end) => ended(end),
 });
 const talk = new Talk(wire);
-const account = new Account((chosen) => connect(chosen));
+const account = new Account(
+  (chosen) => connect(chosen),
+  () => leave(),
+);
 const retry = new Retry(counted, () => open());
 
 function show(view) {
@@ -63,7 +66,14 @@ function gone() {
 
 function heard(event) {
   if (event.type === "welcome") welcomed(event);
-  else if (event.type === "expiring") {
+  else if (event.type === "expiring") void expiring(event);
+  else talk.event(event);
+}
+
+/** Carry on by the cookie, or say what the person could do. */
+async function expiring(event) {
+  if (credential.how === "cookie" && (await account.renew())) return;
+  if (live) {
     verdict({
       title: "The token runs out soon",
       meaning: `It ends at ${timeOf(event.expires_at)}; the gateway then closes the connection with token_expired.`,
@@ -71,7 +81,7 @@ function heard(event) {
       next: "login",
       tone: "warning",
     });
-  } else talk.event(event);
+  }
 }
 
 function welcomed(event) {
@@ -95,8 +105,21 @@ function ended(end) {
     return;
   }
   status("refused", lived ? "Disconnected" : "Refused");
-  if (end.opened) judge(explain(end), end);
+  if (end.opened) void judgeOrRenew(explain(end), end);
   else void neverOpened(end);
+}
+
+/** Where only the access token ran out, as after the computer slept, the cookie may have what gets a new one. */
+async function judgeOrRenew(why, end) {
+  const mendable = credential.how === "cookie" && ["token_expired", "missing_token"].includes(end.reason);
+  if (mendable && (await account.renew()) && wire.idle) open();
+  else if (wire.idle) judge(why, end);
+}
+
+/** Disconnect, and do not come back. */
+function leave() {
+  retry.cancel();
+  wire.disconnect();
 }
 
 /** Say why, and come back if that is for a program to do. */
