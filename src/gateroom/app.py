@@ -80,8 +80,10 @@ class Gateroom:
         tell: Callable[[NewAccount], None] | None = None,
     ) -> None:
         """`tell` gets each account made at first start, with its password where that was generated; by default it is
-        printed. `demo` adds three users to play with."""
+        printed. `demo` adds three users to play with; raises `ValueError` in production."""
         self.settings = settings or Settings()
+        if demo and self.settings.server.profile == "production":
+            raise ValueError("demo users are not for production")
         self._demo = demo
         self._tell = tell or _print
         self._runtime: Runtime | None = None
@@ -151,7 +153,8 @@ class Gateroom:
             runtime = await stack.enter_async_context(_run(self.settings, stores, trusted))
             start = FirstStart(stores.registry, runtime.directory)
             chosen = self.settings.auth.admin_password
-            await start.admin(chosen.get_secret_value() if chosen else None, self._tell)
+            generate = self.settings.server.profile != "production"
+            await start.admin(chosen.get_secret_value() if chosen else None, self._tell, generate=generate)
             if self._demo:
                 await start.demo(self._tell)
             app.state.gateroom = self._runtime = runtime
@@ -296,6 +299,7 @@ def _limits(settings: Settings) -> Limits:
 def _edge(settings: Settings) -> Edge:
     return Edge(
         console=settings.console.enabled,
+        docs=settings.server.docs,
         trusted_proxies=settings.server.trusted_proxies,
         proxy_headers=settings.server.proxy_headers,
         allowed_origins=settings.auth.allowed_origins,
@@ -327,7 +331,7 @@ def _print(account: NewAccount) -> None:
 
 def whole_app(gateroom: Gateroom) -> FastAPI:
     """Make the application that `gateroom serve` serves: Gateroom and nothing else."""
-    app = FastAPI(title="Gateroom", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Gateroom", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     gateroom.install(app, whole=True)
     return app
 

@@ -215,7 +215,7 @@ async def _let_it_begin() -> None:
 
 def settings_for(data_dir: Path, **sections: Mapping[str, object]) -> Settings:
     """Return settings with a data directory and an administrator of the tests' own; logins may fail at any rate."""
-    server = {"data_dir": data_dir, **sections.pop("server", {})}
+    server = {**sections.pop("server", {}), "data_dir": data_dir}
     auth = {"admin_password": ADMIN_PASSWORD, "login_rate": 0, **sections.pop("auth", {})}
     return Settings.model_validate({"server": server, "auth": auth, **sections})
 

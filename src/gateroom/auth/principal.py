@@ -22,6 +22,7 @@ class Scope(StrEnum):
     AUDIT_READ = "audit:read"
     KEYS_ADMIN = "keys:admin"
     TOKENS_INTROSPECT = "tokens:introspect"
+    OPERATIONS_READ = "operations:read"
 
 
 ALL_SCOPES: frozenset[str] = frozenset(Scope)

@@ -9,7 +9,7 @@ from gateroom.app import Gateroom, whole_app
 from gateroom.cli.options import Config, DataDir, Refused, with_stores
 from gateroom.errors import InvalidCommand
 from gateroom.opening import Stores, load_keys
-from gateroom.rooms.first_start import NewAccount
+from gateroom.rooms.first_start import NOT_CHOSEN, NewAccount
 from gateroom.server import run
 from gateroom.server.logs import configure
 from gateroom.settings import Settings, load_settings
@@ -29,6 +29,8 @@ def serve(
     if workers != 1:
         raise Refused("--workers: more than one process cannot share the in-process broker; use --workers 1.")
     settings = load_settings(config, {"server": {"host": host, "port": port, "data_dir": data_dir}})
+    if demo and settings.server.profile == "production":
+        raise Refused("--demo: users with printed passwords are not for production; see server.profile.")
     configure(settings.observability.log_format, settings.observability.log_level)
     _try_out(settings)
     born: list[NewAccount] = []
@@ -52,7 +54,11 @@ def _try_out(settings: Settings) -> None:
     chosen = settings.auth.admin_password
 
     async def work(stores: Stores) -> None:
-        if chosen is None or await stores.registry.page(None, 1):
+        if await stores.registry.page(None, 1):
+            return
+        if chosen is None:
+            if settings.server.profile == "production":
+                raise Refused(f"auth.admin_password: {NOT_CHOSEN}")
             return
         try:
             stores.passwords.check_strength(chosen.get_secret_value())
@@ -76,7 +82,8 @@ def _greet(settings: Settings, address: str, born: list[NewAccount]) -> None:
     typer.echo("")
     if settings.console.enabled:
         typer.echo(f"  console     {address}/console")
-    typer.echo(f"  API         {address}/docs")
+    if settings.server.docs != "off":
+        typer.echo(f"  API         {address}/docs")
     typer.echo(f"  data        {Path(settings.server.data_dir).resolve()}")
     typer.echo("")
     typer.echo(f"gateroom is ready on {address}")

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from gateroom.auth.principal import ALL_SCOPES
 from gateroom.auth.registry import Registry
-from gateroom.errors import Conflict
+from gateroom.errors import Conflict, InvalidCommand
 from gateroom.rooms.directory import Directory
 from gateroom.rooms.model import Visibility
 
 ADMIN = "admin"
 LOBBY = "lobby"
+NOT_CHOSEN = "must be set for the first start in production, best in the environment; nothing is printed there"
 DEMO_USERS = ("alice", "bob", "carol")
 
 
@@ -31,13 +32,16 @@ class FirstStart:
         self._registry = registry
         self._directory = directory
 
-    async def admin(self, password: str | None, tell: Callable[[NewAccount], None]) -> None:
+    async def admin(self, password: str | None, tell: Callable[[NewAccount], None], *, generate: bool = True) -> None:
         """Make the first account, with every scope, and the lobby; nothing once there is any account.
 
-        Without `password` one is generated. `tell` gets the account. Raises `InvalidCommand` for a weak password.
+        Without `password` one is generated. `tell` gets the account. Raises `InvalidCommand` for a weak password, or
+        for none where `generate` is off: what is printed ends up in logs.
         """
         if await self._registry.page(None, 1):
             return
+        if password is None and not generate:
+            raise InvalidCommand(NOT_CHOSEN)
         chosen = password or secrets.token_urlsafe(15)
         with suppress(Conflict):  # another process was faster
             await self._registry.create(ADMIN, chosen, {ADMIN}, ALL_SCOPES)

@@ -14,8 +14,10 @@ from gateroom.settings.model import (
     Settings,
     StorageSettings,
 )
+from gateroom.settings.production import RULES
 
 __all__ = [
+    "RULES",
     "AuthSettings",
     "BrokerSettings",
     "ConsoleSettings",

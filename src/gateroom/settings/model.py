@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateroom.protocol.patches import MAX_STATE_BYTES
 from gateroom.rooms.model import Durability, Role, Visibility
+from gateroom.settings import production
 from gateroom.settings.issuers import IssuerSettings
 from gateroom.settings.section import Section as _Section
 from gateroom.settings.values import (
@@ -64,6 +65,8 @@ class ServerSettings(_Section):
     public_url: OrNone[Origin] = None
     trusted_proxies: Items[Network] = ()
     proxy_headers: Literal["x-forwarded", "forwarded"] = "x-forwarded"  # the kind that these proxies write
+    profile: Literal["development", "production"] = "development"  # production refuses what `settings.production` lists
+    docs: Literal["public", "token", "off"] = "public"  # the OpenAPI page and document
     shutdown_grace: Annotated[Seconds, Field(gt=0)] = 10
 
 
@@ -173,7 +176,7 @@ class ObservabilitySettings(_Section):
     log_format: Literal["console", "json"] = "console"
     log_level: AnyCase[Literal["debug", "info", "warning", "error"]] = "info"
     audit_ttl: Seconds = 90 * DAY
-    metrics: Literal["loopback", "public", "off"] = "loopback"
+    metrics: Literal["loopback", "public", "token", "off"] = "loopback"
 
 
 class ConsoleSettings(_Section):
@@ -254,5 +257,7 @@ def _contradictions(settings: Settings) -> Iterator[tuple[tuple[str, str], str]]
     for template in settings.rooms.templates:
         if template.kind not in settings.rooms.kinds:
             yield ("rooms", "templates"), f"has a kind that is not configured; add [rooms.kinds.{template.kind}]"
+    for rule in production.broken(settings) if server.profile == "production" else ():
+        yield rule.path, f"{rule.demand} (server.profile is production)"
     if 0 < realtime.max_backlog_bytes < realtime.max_message_bytes:
         yield ("realtime", "max_backlog_bytes"), "must not be less than realtime.max_message_bytes"

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
+from gateroom.auth.principal import Scope
 from gateroom.web.cors import ForeignPagesMiddleware
+from gateroom.web.deps import require_scope
 from gateroom.web.errors import add_handlers
 from gateroom.web.handover import HandoverMiddleware
 from gateroom.web.headers import SecurityHeadersMiddleware
@@ -53,6 +55,7 @@ class Edge:
     """What an operator chose about the application as a whole."""
 
     console: bool = True
+    docs: Literal["public", "token", "off"] = "public"
     trusted_proxies: Sequence[str] = ()
     proxy_headers: Style = "x-forwarded"
     allowed_origins: Collection[str] = ()  # whose pages may read answers
@@ -85,7 +88,9 @@ def add_to(app: FastAPI, edge: Edge, *, whole: bool) -> None:
         app.include_router(console.router)
     if whole:
         app.description, app.openapi_tags = DESCRIPTION, TAGS
-        app.include_router(docs.router)
+        if edge.docs != "off":
+            operators = [Depends(require_scope(Scope.OPERATIONS_READ))]
+            app.include_router(docs.router, dependencies=operators if edge.docs == "token" else [])
         if edge.allowed_origins:
             app.add_middleware(ForeignPagesMiddleware, edge.allowed_origins)
         app.add_middleware(SecurityHeadersMiddleware)

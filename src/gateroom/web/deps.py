@@ -38,6 +38,7 @@ _bearer = OAuth2PasswordBearer(
         Scope.ROOMS_CREATE: "make rooms",
         Scope.ROOMS_ADMIN: "act as owner in every room",
         Scope.BROADCAST: "send to every connection",
+        Scope.OPERATIONS_READ: "see metrics and the API page, where they are for operators only",
     },
 )
 

@@ -35,7 +35,7 @@ class WebOptions:
     allowed_origins: frozenset[str] = frozenset()
     credentials: frozenset[str] = frozenset({"query", "cookie", "header", "subprotocol", "ticket"})
     cookie_secure: Literal["auto", "on", "off"] = "auto"
-    metrics: Literal["loopback", "public", "off"] = "loopback"
+    metrics: Literal["loopback", "public", "token", "off"] = "loopback"
 
 
 @dataclass(frozen=True, slots=True)

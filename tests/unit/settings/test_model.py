@@ -154,7 +154,7 @@ def test_a_refused_value_does_not_show(section: dict[str, object]) -> None:
         ("realtime", {"publish_burst": 0}, ("realtime", "publish_burst"), "greater than or equal to 1"),
         ("realtime", {"refusal": "never"}, ("realtime", "refusal"), "'auto', 'handshake' or 'close'"),
         ("realtime", {"max_conections": 1}, ("realtime", "max_conections"), "not permitted"),
-        ("observability", {"metrics": "token"}, ("observability", "metrics"), "'loopback', 'public' or 'off'"),
+        ("observability", {"metrics": "all"}, ("observability", "metrics"), "'loopback', 'public', 'token' or 'off'"),
         ("rooms", {"kinds": {"Chat": {}}}, ("rooms", "kinds", "Chat", "[key]"), "must be named"),
         (
             "rooms",

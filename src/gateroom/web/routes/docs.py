@@ -3,7 +3,8 @@
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from gateroom.web.pages import EntityTags, Pages
 
@@ -18,6 +19,13 @@ _pages = Pages(
 )
 
 router = APIRouter(include_in_schema=False)
+
+
+@router.get("/openapi.json")
+def document(request: Request) -> JSONResponse:
+    """Serve the OpenAPI document."""
+    app: FastAPI = request.app
+    return JSONResponse(app.openapi())
 
 
 @router.get("/docs")
