@@ -97,6 +97,23 @@ def test_a_key_of_one_provider_is_no_key_of_the_other(world: Federation) -> None
     assert world.gateway.refusal(f"/ws?token={forged}") == (1008, "invalid_token")
 
 
+@pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "x5c", "crit"])
+def test_no_token_chooses_the_key_that_it_is_verified_with(world: Federation, name: str) -> None:
+    with provider(ONE, ["evil"]) as evil:
+        value: Mapping[str, object] = {
+            "jku": evil.jwks_url,
+            "x5u": evil.jwks_url,
+            "jwk": evil.keys["evil"].jwk(),
+            "x5c": ["MIIB"],
+            "crit": ["exp"],
+        }
+        asked = len(world.one.asked)
+        for kid in ("key-1", evil.jwks_url, "../../dev/null"):
+            assert world.me(evil.token("eve", header={"kid": kid, name: value[name]}))[0] == 401
+        assert evil.asked == []
+        assert len(world.one.asked) == asked
+
+
 def test_a_provider_does_not_make_tokens_of_ours(world: Federation) -> None:
     for issuer in ("gateroom", "https://elsewhere.example"):
         asked = len(world.one.asked) + len(world.two.asked)
