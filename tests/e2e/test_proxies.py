@@ -11,6 +11,7 @@ from support.visitors import SUBPROTOCOL, refused, turned_away, visiting
 
 LIMIT = 2  # sockets for each address
 PER_ADDRESS = {"GATEROOM_REALTIME__MAX_CONNECTIONS_PER_ADDRESS": str(LIMIT)}
+GUESSES = 10  # a minute, for each address
 HSTS = "strict-transport-security"
 
 
@@ -117,3 +118,20 @@ def test_metrics_for_this_machine_are_not_for_those_a_proxy_on_it_speaks_for(
             for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"):
                 for value in ("192.0.2.12", "127.0.0.1", "unknown"):
                     assert client.get("/metrics", headers={name: value}).status_code == 404
+
+
+def test_guesses_are_counted_by_the_real_client_and_no_other(direct: RunningGateway, proxied: RunningGateway) -> None:
+    """Last in this file: it uses up what an address may get wrong."""
+
+    def guesses(gateway: RunningGateway, name: str, *clients: str) -> list[int]:
+        with gateway.client() as client:
+            bodies = [{"username": f"{name}{number}", "password": "wrong password"} for number in range(len(clients))]
+            return [
+                client.post("/auth/login", json=body, headers={"X-Forwarded-For": address}).status_code
+                for body, address in zip(bodies, clients, strict=True)
+            ]
+
+    rotating = [f"198.18.0.{number}" for number in range(GUESSES + 2)]
+    assert 429 in guesses(direct, "direct", *rotating)
+    assert set(guesses(proxied, "many", *rotating)) == {401}
+    assert 429 in guesses(proxied, "one", *[f"{made_up}, 203.0.113.77" for made_up in rotating])

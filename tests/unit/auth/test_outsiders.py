@@ -192,6 +192,16 @@ async def test_every_attack_is_refused(world: World, name: str, token: str) -> N
         assert await world.refused(token) == "invalid_token"
 
 
+async def test_an_algorithm_that_an_issuer_does_not_use_is_refused_though_it_has_such_a_key() -> None:
+    clock = FrozenClock(NOW)
+    rules = IssuerRules(HERE, frozenset({"api"}), algorithms=frozenset({"RS256"}))
+    outsiders = Outsiders([Issuer(rules, KeySet(HERE, Source(same=KEY, rsa=RSA), clock))], Admitting(), clock)
+    by_rsa = forge(RSA, CLAIMS, {"typ": "JWT", "alg": "RS256", "kid": "rsa"})
+    assert (await outsiders.claims(by_rsa)).sub == "ada"
+    with pytest.raises(InvalidToken):
+        await outsiders.claims(good())
+
+
 async def test_a_header_as_entra_writes_it_and_one_without_typ_are_fine(world: World) -> None:
     for header in (
         {**HEADER, "x5t": "abc", "nonce": "x"},
