@@ -11,7 +11,7 @@ from gateroom.auth.keys import Algorithm
 from support.in_process import InProcess, running_in_process
 from support.patience import until
 from support.provider import AUDIENCE, Provider, provider
-from support.tokens import claims_of
+from support.tokens import claims_of, from_base64url, to_base64url
 
 ONE, TWO = "https://one.example/realms/main", "https://two.example/v2.0"
 
@@ -165,6 +165,40 @@ def test_nobody_logs_in_with_a_password_to_an_account_without_one(world: Federat
     for password in ("", "-", "None"):
         form = {"grant_type": "password", "username": "no-password", "password": password}
         assert world.gateway.client.post("/auth/token", data=form).status_code == 400
+
+
+def test_a_token_of_a_provider_has_no_session_here_and_its_account_no_password(world: Federation) -> None:
+    headers = bearer(world.one.token("visitor"))
+    assert world.gateway.client.get("/auth/sessions", headers=headers).json()["items"] == []
+    change = {"current_password": "", "new_password": "a new password of theirs"}
+    assert world.gateway.client.put("/auth/me/password", json=change, headers=headers).status_code in (401, 422)
+
+
+@pytest.mark.parametrize("jti", [None, "t-1"])
+@pytest.mark.parametrize(("call", "reason"), [("logout", "session_revoked"), ("revoke", "token_revoked")])
+def test_a_token_of_a_provider_is_ended_like_one_of_ours(
+    world: Federation, call: str, reason: str, jti: str | None
+) -> None:
+    token = world.one.token(f"leaving-by-{call}-{jti}", jti=jti and f"{jti}-{call}")
+    client, admin = world.gateway.client, world.gateway.admin.headers
+    assert client.post("/auth/introspect", data={"token": token}, headers=admin).json()["active"] is True
+    with world.gateway.socket(path=f"/ws?token={token}") as peer:
+        peer.event("welcome")
+        ended = client.post(f"/auth/{call}", data={"token": token}, headers=bearer(token))
+        assert ended.status_code in (200, 204)
+        assert peer.closed() == (1008, reason)
+    for spelling in (token, with_the_other_signature(token)):
+        status, problem = world.me(spelling)
+        assert (status, problem["code"]) == (401, "token_revoked")
+    assert client.post("/auth/introspect", data={"token": token}, headers=admin).json() == {"active": False}
+
+
+def with_the_other_signature(token: str) -> str:
+    """Return the token with the second signature that every ES256 signature has: s and n - s verify alike."""
+    content, _, signature = token.rpartition(".")
+    raw = from_base64url(signature)
+    n = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    return f"{content}.{to_base64url(raw[:32] + (n - int.from_bytes(raw[32:], 'big')).to_bytes(32, 'big'))}"
 
 
 def test_a_rotation_at_the_provider_is_followed_and_unknown_keys_ask_it_once(tmp_path: Path) -> None:

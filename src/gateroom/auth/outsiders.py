@@ -80,7 +80,7 @@ class Outsiders:
             raise InvalidToken
         digest = hashlib.sha256(token.encode("ascii")).digest()
         issuer, stranger = self._recall(digest) or await self._verify(token, digest)
-        return await self._newcomers.admit(stranger, issuer.rules, digest.hex())
+        return await self._newcomers.admit(stranger, issuer.rules, _id_of(token, stranger))
 
     def _recall(self, digest: bytes) -> tuple[Issuer, OutsideClaims] | None:
         found = self._known.get(digest)
@@ -117,6 +117,15 @@ class Outsiders:
         if len(self._known) > self._room:
             self._known.popitem(last=False)
         return issuer, stranger
+
+
+def _id_of(token: str, stranger: OutsideClaims) -> str:
+    """Return what a revocation names: its issuer's id, or else what was signed.
+
+    Never the signature: of those by ES256 there are always two for the same content.
+    """
+    named = stranger.token_id or token.rpartition(".")[0]
+    return hashlib.sha256(f"{stranger.issuer}\0{named}".encode()).hexdigest()
 
 
 def _open(token: str) -> _Opened:

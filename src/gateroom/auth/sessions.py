@@ -18,6 +18,7 @@ from gateroom.auth.ports import (
     SessionWatcher,
     User,
 )
+from gateroom.auth.principal import is_kept
 from gateroom.auth.tokens import AccessTokens, Issued
 from gateroom.errors import InvalidScope, NotFound, SessionRevoked
 from gateroom.incidents import note
@@ -152,9 +153,17 @@ class Sessions:
         """End all of the user's sessions with their sockets; returns how many."""
         return await self._end(user_id, None)
 
-    async def close(self, user_id: str, session_id: str) -> None:
-        """End one session and its sockets, if it has not ended already."""
-        await self._end(user_id, session_id)
+    async def close(self, token: Claims) -> None:
+        """End the session of a token that was believed, with its sockets, if it has not ended already.
+
+        Where no session is kept here, such as an outside issuer's, that token ends instead.
+        """
+        if is_kept(token.sid):
+            await self._end(token.sub, token.sid)
+            return
+        if token.sid:
+            self.ended(token.sub, [token.sid], self._now())
+        await self.revoke(token)
 
     async def revoke_session(self, token: str) -> None:
         """End the session of a refresh token, used or not. Raises as `find` does."""

@@ -10,7 +10,7 @@ from gateroom.protocol.events import rfc3339
 from gateroom.web import cookies
 from gateroom.web.audit import quietly
 from gateroom.web.credentials import refresh_cookie
-from gateroom.web.deps import CurrentPrincipal, CurrentRuntime, require_same_origin
+from gateroom.web.deps import CurrentClaims, CurrentPrincipal, CurrentRuntime, require_same_origin
 from gateroom.web.errors import problem
 from gateroom.web.granting import in_body, in_cookies
 from gateroom.web.paging import Page
@@ -70,9 +70,12 @@ def _without_cookies(error: GateroomError, request: Request, runtime: Runtime) -
 
 
 @router.post("/logout", status_code=204, summary="Log out", responses=problems(*UNAUTHENTICATED, "invalid_csrf"))
-async def logout(request: Request, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Response:
-    """End this session with its tokens and sockets, and have the browser forget the cookies."""
-    await runtime.sessions.close(principal.user_id, principal.session_id)
+async def logout(request: Request, claims: CurrentClaims, runtime: CurrentRuntime) -> Response:
+    """End this session with its tokens and sockets, and have the browser forget the cookies.
+
+    A token of an outside issuer, whose session is not kept here, ends by itself.
+    """
+    await runtime.sessions.close(claims)
     response = Response(status_code=204)
     cookies.clear(response, secure=cookies.is_secure(request, runtime.options))
     return response
