@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,18 +20,18 @@ from gateroom.bench.results import Results
 from gateroom.bench.run import MEMORY, Plan, Suite, delivery, measures
 from support.require import require_tool
 
-TINY = Plan("tiny", 1, 0.1, 0.3, 5, (1, 64), (3,), 4, 6)
+TINY = Plan("tiny", 1, 0.1, 0.3, 5, (1, 64), (3,), 4)
 MEMBERS = 7
 
 
 class Loaded:
     """A server with the clients that load it."""
 
-    def __init__(self, server: Server, load: LoadProcess, tokens: list[str]) -> None:
+    def __init__(self, server: Server, load: LoadProcess, tokens: Sequence[str]) -> None:
         self.server, self.load, self.tokens = server, load, tokens
 
     def open(self, members: int) -> Opened:
-        return self.load.ask(Open(members, self.tokens), Opened)
+        return self.load.ask(Open(members, list(self.tokens)), Opened)
 
     def close(self) -> None:
         self.load.ask(Close(), Closed)
@@ -44,7 +44,7 @@ def running(peer: Peer, directory: Path) -> Iterator[Loaded]:
         Server(recipe.command, recipe.environment, directory / "log", cores.server) as server,
         LoadProcess(server, peer.wire, cores.load) as load,
     ):
-        yield Loaded(server, load, recipe.tokens(server.port, 2))
+        yield Loaded(server, load, recipe.tokens(server.port, 2).granted)
 
 
 @pytest.fixture(scope="module", params=["gateroom", "tutorial", "python-socketio", "c-loop"])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from itertools import count, cycle
 
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from gateroom.bench import CannotMeasure
 from gateroom.bench.wires import MESSAGE_BYTES, RefusedByServer, Wire, client_frame, message, stamp_of
@@ -142,7 +142,7 @@ class Member(WSListener):
             self._is_in()
 
     def leave(self) -> None:
-        self.transport.send_close()
+        self.transport.send_close(WSCloseCode.OK)
 
     def drop(self) -> None:
         self.transport.disconnect(graceful=False)

@@ -27,8 +27,19 @@ class LeftOut(Exception):
     """A peer cannot run on this machine; says what it would take."""
 
 
-def _no_tokens(port: int, wanted: int) -> list[str]:
-    return []
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Access tokens, each a different one: `granted` by the server itself, `foreign` signed by another process.
+
+    None, where nobody asks for any.
+    """
+
+    granted: Sequence[str] = ()
+    foreign: Sequence[str] = ()
+
+
+def _no_tokens(port: int, wanted: int) -> Tokens:
+    return Tokens()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,7 @@ class Recipe:
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    tokens: Callable[[int, int], list[str]] = _no_tokens
+    tokens: Callable[[int, int], Tokens] = _no_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +62,14 @@ class Peer:
 
 def _gateroom(directory: Path) -> Recipe:
     password = secrets.token_urlsafe(24)
-    serve = ["-m", "gateroom", "serve", "--port", "0", "--config", str(_HERE / "profile.toml")]
-    return Recipe(
-        command=[sys.executable, *serve, "--data-dir", str(directory)],
-        environment={"GATEROOM_AUTH__ADMIN_PASSWORD": password},
-        tokens=lambda port, wanted: _access_tokens(port, password, wanted),
-    )
+    gateroom = [sys.executable, "-m", "gateroom"]
+    where = ["--config", str(_HERE / "profile.toml"), "--data-dir", str(directory)]
+
+    def tokens(port: int, wanted: int) -> Tokens:
+        mint = [*gateroom, "token", "mint", "admin", "--count", str(wanted), *where]
+        return Tokens(_access_tokens(port, password, wanted), _run(mint, _LOGIN_SECONDS).split())
+
+    return Recipe([*gateroom, "serve", "--port", "0", *where], {"GATEROOM_AUTH__ADMIN_PASSWORD": password}, tokens)
 
 
 class _Granted(msgspec.Struct):
@@ -110,7 +123,7 @@ def _socket_io(directory: Path) -> Recipe:
     modules = cache / "node_modules"
     if not (modules / "socket.io").is_dir():
         cache.mkdir(parents=True, exist_ok=True)
-        _build([npm, "install", "--no-audit", "--no-fund", "--prefix", str(cache), "socket.io@4"], _NPM_SECONDS)
+        _run([npm, "install", "--no-audit", "--no-fund", "--prefix", str(cache), "socket.io@4"], _NPM_SECONDS)
     return Recipe(command=[node, str(_SERVERS / "socket_io.js")], environment={"NODE_PATH": str(modules)})
 
 
@@ -119,18 +132,20 @@ def _c_loop(directory: Path) -> Recipe:
     if cc is None:
         raise LeftOut("there is no C compiler (cc) on this machine")
     program = directory / "c_loop"
-    _build([cc, "-O2", "-o", str(program), str(_SERVERS / "c_loop.c")], _CC_SECONDS)
+    _run([cc, "-O2", "-o", str(program), str(_SERVERS / "c_loop.c")], _CC_SECONDS)
     return Recipe(command=[str(program)])
 
 
-def _build(command: Sequence[str], seconds: float) -> None:
+def _run(command: Sequence[str], seconds: float) -> str:
+    """Return what a program prints. Raises LeftOut where it fails or takes too long."""
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=seconds)  # noqa: S603 - no input in it
+        done = subprocess.run(command, check=True, capture_output=True, timeout=seconds)  # noqa: S603 - no input in it
     except subprocess.CalledProcessError as error:
         lines = error.stderr.decode("utf-8", "replace").strip().splitlines()
         raise LeftOut(f"{Path(command[0]).name} failed: {lines[-1] if lines else error.returncode}") from error
     except subprocess.TimeoutExpired:
         raise LeftOut(f"{Path(command[0]).name} took more than {seconds:.0f} s") from None
+    return done.stdout.decode()
 
 
 TUTORIAL = "tutorial"  # what everything is compared with

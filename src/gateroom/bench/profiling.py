@@ -15,7 +15,7 @@ from rich.text import Text
 
 from gateroom.bench import CannotMeasure
 from gateroom.bench.orders import ClosedLoop, Delivered, Open, Opened
-from gateroom.bench.peers import LeftOut, Peer
+from gateroom.bench.peers import LeftOut, Peer, Tokens
 from gateroom.bench.processes import Cores, LoadProcess, Server
 from gateroom.bench.profiled import Calls
 
@@ -36,29 +36,29 @@ class Deliveries:
     def __str__(self) -> str:
         return f"{self.members:,} members, w={self.in_flight}"
 
-    def prepare(self, load: LoadProcess, tokens: list[str]) -> None:
-        load.ask(Open(self.members, tokens[:1]), Opened)
+    def prepare(self, load: LoadProcess, tokens: Tokens) -> None:
+        load.ask(Open(self.members, list(tokens.granted[:1])), Opened)
         load.ask(ClosedLoop(self.in_flight, self.seconds / 4), Delivered)
 
-    def run(self, load: LoadProcess, tokens: list[str]) -> int:
+    def run(self, load: LoadProcess, tokens: Tokens) -> int:
         return load.ask(ClosedLoop(self.in_flight, self.seconds, warm_up=0), Delivered).deliveries
 
 
 @dataclass(frozen=True, slots=True)
 class Handshakes:
-    """The task of letting members in, each with a token not seen before."""
+    """The task of letting members in, each with a token of its own from another process."""
 
     members: int
     unit: ClassVar[str] = "handshake"
 
     def __str__(self) -> str:
-        return f"{self.members:,} handshakes and joins, tokens not seen before"
+        return f"{self.members:,} handshakes and joins, tokens of another process"
 
-    def prepare(self, load: LoadProcess, tokens: list[str]) -> None:
-        load.ask(Open(_WARM_CONNECTIONS, tokens[:1]), Opened)
+    def prepare(self, load: LoadProcess, tokens: Tokens) -> None:
+        load.ask(Open(_WARM_CONNECTIONS, list(tokens.granted[:1])), Opened)
 
-    def run(self, load: LoadProcess, tokens: list[str]) -> int:
-        return load.ask(Open(self.members, tokens[1:]), Opened).members
+    def run(self, load: LoadProcess, tokens: Tokens) -> int:
+        return load.ask(Open(self.members, list(tokens.foreign[: self.members])), Opened).members
 
 
 Task = Deliveries | Handshakes

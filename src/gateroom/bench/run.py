@@ -14,7 +14,7 @@ from pathlib import Path
 from gateroom.bench import CannotMeasure
 from gateroom.bench.measure import memory_bytes, open_files
 from gateroom.bench.orders import Close, Closed, ClosedLoop, Delivered, Latencies, Open, Opened, Steady
-from gateroom.bench.peers import TUTORIAL, LeftOut, Peer
+from gateroom.bench.peers import TUTORIAL, LeftOut, Peer, Tokens
 from gateroom.bench.processes import Cores, LoadProcess, Server
 from gateroom.bench.results import Measure, Results
 
@@ -30,7 +30,7 @@ _ITS_OWN, _THE_TUTORIALS = "its own", "the tutorial's"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured. Of a round's handshakes `fresh` come with a token of their own, `known` with an old one."""
+    """How much is measured; `arrivals` are the handshakes of a round with each `Acquaintance` of token."""
 
     name: str
     rounds: int
@@ -39,12 +39,11 @@ class Plan:
     members: int
     widths: Sequence[int]
     sizes: Sequence[int]  # at w=1, besides `members`
-    fresh: int
-    known: int  # as many, for a fair comparison: what garbage collection costs grows with how many there are
+    arrivals: int
 
 
-QUICK = Plan("quick", 2, 0.4, 1.0, 200, (1, _FULL_LOAD), (10, 1000), 250, 250)
-FULL = Plan("full", 6, 1.0, 2.0, 200, (1, 16, _FULL_LOAD, 256), (10, 50, 1000, 5000), 250, 250)
+QUICK = Plan("quick", 2, 0.4, 1.0, 200, (1, _FULL_LOAD), (10, 1000), 250)
+FULL = Plan("full", 6, 1.0, 2.0, 200, (1, 16, _FULL_LOAD, 256), (10, 50, 1000, 5000), 250)
 
 
 def delivery(members: int, in_flight: int) -> Measure:
@@ -52,8 +51,9 @@ def delivery(members: int, in_flight: int) -> Measure:
 
 
 ALONE = Measure("publish → reply, alone in the room", "µs CPU per publish")
-FIRST_SIGHT = Measure("handshake and join, token not seen before", "µs CPU", lumpy=True)
-SEEN_BEFORE = Measure("handshake and join, token seen before", "µs CPU", lumpy=True)
+AFTER_LOGIN = Measure("handshake and join, first use of a token", "µs CPU", lumpy=True)
+SEEN_BEFORE = Measure("handshake and join, token used before", "µs CPU", lumpy=True)
+FOREIGN = Measure("handshake and join, token of another process", "µs CPU", lumpy=True)
 MEMORY = Measure("memory per idle connection in one room", "KB (PSS)")
 LEFT_BEHIND = Measure("descriptors left when everybody had gone", "files", compared=False)
 
@@ -70,7 +70,7 @@ def measures(plan: Plan) -> Iterator[Measure]:
     """Yield everything that is measured, in the order in which it is shown: what a delivery costs comes first."""
     yield from (delivery(plan.members, in_flight) for in_flight in plan.widths)
     yield from (delivery(members, 1) for members in plan.sizes)
-    yield from (ALONE, FIRST_SIGHT, SEEN_BEFORE, MEMORY, LEFT_BEHIND)
+    yield from (ALONE, AFTER_LOGIN, SEEN_BEFORE, FOREIGN, MEMORY, LEFT_BEHIND)
     for whose in (_ITS_OWN, _THE_TUTORIALS):
         yield from (latency(50, whose), latency(99, whose), late(whose))
 
@@ -82,18 +82,18 @@ class Contender:
     name: str
     server: Server
     load: LoadProcess
-    tokens: Sequence[str]  # none, where nobody asks for any
-    tokens_used: int = 1
+    tokens: Tokens
     young_memory: int = 0  # bytes, with the first few connections
     young_files: int = 0  # descriptors besides those connections
     full: float = 0  # publishes a second that it took at full load
 
-    def open(self, members: int, *, known: bool) -> Opened:
-        """Let members in, with the token of the first ones (`known`), or each with one not used before."""
-        first = 0 if known else self.tokens_used
-        chosen = self.tokens[first : first + (1 if known else members)]
-        self.tokens_used += 0 if known else members
-        return self.load.ask(Open(members, list(chosen)), Opened)
+    def open(self, members: int, tokens: Sequence[str]) -> Opened:
+        """Let members in with these tokens, or all with the only one."""
+        return self.load.ask(Open(members, list(tokens)), Opened)
+
+    def open_known(self, members: int) -> Opened:
+        """Let members in with a token that was used before."""
+        return self.open(members, self.tokens.granted[:1])
 
 
 def check_machine() -> None:
@@ -136,7 +136,7 @@ class Suite:
             log = directory / "log"
             server = started.enter_context(Server(recipe.command, recipe.environment, log, self._cores.server))
             load = started.enter_context(LoadProcess(server, peer.wire, self._cores.load))
-            tokens = recipe.tokens(server.port, 1 + self._plan.fresh * self._plan.rounds)
+            tokens = recipe.tokens(server.port, 1 + self._plan.arrivals * self._plan.rounds)
         except (LeftOut, CannotMeasure, OSError) as reason:
             self._leave_out(peer.name, str(reason))
             return
@@ -165,7 +165,7 @@ class Suite:
 
     def _gather(self, members: int) -> None:
         self._say(f"members come in: {members:,}")
-        self._each(lambda contender: contender.open(members, known=True))
+        self._each(lambda contender: contender.open_known(members))
 
     def _leave(self) -> None:
         self._each(lambda contender: contender.load.ask(Close(), Closed))
@@ -178,19 +178,26 @@ class Suite:
             contender.young_memory = memory_bytes(contender.server.pid)
             contender.young_files = open_files(contender.server.pid) - _WARM_CONNECTIONS
 
-        kinds = ((FIRST_SIGHT, plan.fresh, False), (SEEN_BEFORE, plan.known, True))
+        kinds = (AFTER_LOGIN, SEEN_BEFORE, FOREIGN)
         arrived: Counter[str] = Counter()
 
         def arrive(contender: Contender) -> None:
-            # In turns: garbage collection falls upon whichever comes second.
-            for measure, members, known in kinds if arrived[contender.name] % 2 else reversed(kinds):
-                opened = contender.open(members, known=known)
-                results.add(measure, contender.name, opened.cpu / opened.members * 1e6)
+            turn, tokens = arrived[contender.name], contender.tokens
             arrived[contender.name] += 1
+            used = turn * plan.arrivals
+            chosen = {
+                AFTER_LOGIN: tokens.granted[1 + used : 1 + used + plan.arrivals],
+                SEEN_BEFORE: tokens.granted[:1],
+                FOREIGN: tokens.foreign[used : used + plan.arrivals],
+            }
+            # In turns: garbage collection falls upon whichever comes last.
+            for measure in kinds[turn % 3 :] + kinds[: turn % 3]:
+                opened = contender.open(plan.arrivals, chosen[measure])
+                results.add(measure, contender.name, opened.cpu / opened.members * 1e6)
 
         def weigh_again(contender: Contender) -> None:
             gained = memory_bytes(contender.server.pid) - contender.young_memory
-            results.add(MEMORY, contender.name, gained / (plan.rounds * (plan.fresh + plan.known)) / 1024)
+            results.add(MEMORY, contender.name, gained / (plan.rounds * len(kinds) * plan.arrivals) / 1024)
 
         self._gather(_WARM_CONNECTIONS)
         self._each(weigh)

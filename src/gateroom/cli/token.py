@@ -23,18 +23,19 @@ app = typer.Typer(no_args_is_help=True, help="Mint and inspect access tokens.")
 def mint(
     username: Annotated[str, typer.Argument(help="Whose token it is.")],
     scope: Annotated[str | None, typer.Option(help="Scopes, space-separated; left out: all the account has.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many, all of one session.")] = 1,
     config: Config = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print an access token signed with the key of the data directory."""
+    """Print an access token signed with the key of the data directory, or several, a line each."""
     settings = settings_of(config, data_dir)
     try:
         wanted = None if scope is None else parse_scopes(scope)
     except ValueError:
         raise typer.BadParameter("the scope is not a list of scopes separated by spaces") from None
 
-    async def work(stores: Stores) -> Issued:
+    async def work(stores: Stores) -> list[Issued]:
         user = await stores.users.by_name(username)
         if user is None:
             raise Refused(f"there is no user called {username}; see `gateroom users list`")
@@ -45,13 +46,15 @@ def mint(
         terms = Terms(settings.auth.access_ttl, settings.auth.access_ttl)
         session = open_session(user, scopes, Device("gateroom-cli"), terms, time.time())
         await stores.sessions.add(session, link_of(new_token()))
-        return access_tokens(settings, load_keys(settings)).issue(user, session.id, scopes, session.client_id)
+        tokens = access_tokens(settings, load_keys(settings))
+        return [tokens.issue(user, session.id, scopes, session.client_id) for _ in range(count)]
 
-    issued = with_stores(settings, work)
+    minted = with_stores(settings, work)
     if as_json:
-        show([{"token": issued.token, **_row(issued.claims)}], as_json=True)
+        show([{"token": issued.token, **_row(issued.claims)} for issued in minted], as_json=True)
     else:
-        typer.echo(issued.token)
+        for issued in minted:
+            typer.echo(issued.token)
 
 
 @app.command()
