@@ -11,6 +11,7 @@ class RecordingTransport(asyncio.Transport):
         """`half_closes` is false for a transport like that of TLS."""
         super().__init__()
         self.written = b""
+        self.writes = 0
         self.closed = self.aborted = self.ended = False
         self.reading = True
         self.limits: tuple[int | None, int | None] = (None, None)
@@ -20,6 +21,7 @@ class RecordingTransport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.ended, "written after the end"
         self.written += data
+        self.writes += 1
 
     def write_eof(self) -> None:
         assert self._half_closes

@@ -76,7 +76,8 @@ class FrameProtocol(PlainSocket):
             live.sink.end()
         if not self.lost:
             self.transport.set_protocol(live)
-        live.start(self._unread(), self.frames if self.curr_msg_data_type == "text" else None)
+        head = b"".join(self.conn.data_to_send())
+        live.start(self._unread(), self.frames if self.curr_msg_data_type == "text" else None, head)
         if self.lost:
             live.connection_lost(None)
         elif self.read_paused:
@@ -130,8 +131,17 @@ class FrameProtocol(PlainSocket):
         # A subprotocol is named in one place only, or a credential that was offered as one might be echoed.
         headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"sec-websocket-protocol"]
         accept: WebSocketAcceptEvent = {**message, "headers": headers}
+        self.conn.holding = True
         await super().send(accept)
+        self.conn.holding = False
+        self.loop.call_soon(self._write_held)
         _limit_unsent(self.transport)
+
+    def _write_held(self) -> None:
+        """Write the 101 if nothing has taken it along, as the greeting of a session or a first message does."""
+        held = b"".join(self.conn.data_to_send())
+        if held and not self.transport.is_closing():
+            self.transport.write(held)
 
     async def _refuse(self, reason: str) -> None:
         error, known = _refusal(reason)

@@ -35,15 +35,20 @@ class LiveSocket(asyncio.Protocol):
         self._parts: list[bytes] | None = None  # of a text message whose end has not come
         connections.add(self)
 
-    def start(self, early: Iterable[str | None], parts: list[bytes] | None) -> None:
+    def start(self, early: Iterable[str | None], parts: list[bytes] | None, head: bytes = b"") -> None:
         """Give the feed its sink, then what came since the accept.
 
         `early` are whole messages, None for a binary one; `parts` is a text message that is not complete.
+        `head` leaves in front of what the feed writes first.
         """
         self._parts = parts
         if self._feed is not None:
             feed = self._feed
+            if head:
+                self.sink.begin(head)
             self._tell(feed.start, self.sink)
+            if head:
+                asyncio.get_running_loop().call_soon(self.sink.begun)  # after the tick that writes a greeting
             for message in early:
                 if self.sink.ended:
                     break

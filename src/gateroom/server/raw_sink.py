@@ -33,6 +33,20 @@ class RawSink:
         """Whether nothing that is written goes out any more."""
         return self._send is _nowhere
 
+    def begin(self, head: bytes) -> None:
+        """Have `head` leave in front of what is written first."""
+        if not self.ended:
+            self._send = partial(self._send_behind, head)
+
+    def begun(self) -> None:
+        """Write the head by itself if nothing has come to take it along."""
+        if isinstance(self._send, partial):
+            self._send(b"")
+
+    def _send_behind(self, head: bytes, data: bytes) -> None:
+        self._send = self._transport.write
+        self._send(head + data)
+
     def write(self, segments: Sequence[Segment]) -> None:
         if len(segments) == 1:
             self._send(segments[0].frames)

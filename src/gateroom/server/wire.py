@@ -70,6 +70,7 @@ class Wire(ServerProtocol):
         limit = profile.max_message_bytes
         # The library holds control frames between fragments to what is left for the message: make room for one.
         super().__init__(max_size=limit + _MAX_CONTROL_BYTES if limit else None, logger=_SILENT)
+        self.holding = False  # what is to be sent, until it leaves in one write with what comes next
         self._profile = profile
         self._fragments = 0
         self._rates: tuple[Rate, Rate] | None = None  # of fragments and control frames, from the first of them on
@@ -89,6 +90,10 @@ class Wire(ServerProtocol):
         if response.status_code != 101:
             raise MalformedUpgrade
         return response
+
+    def data_to_send(self) -> list[bytes]:
+        """Take what is to be written now."""
+        return [] if self.holding else super().data_to_send()
 
     def whole_text(self, data: bytes) -> bytes | None:
         """Return the payload when `data` is one unfragmented text frame, neither more nor less, between two messages.

@@ -16,6 +16,25 @@ async def test_segments_are_written_as_they_are_framed() -> None:
     assert transport.written == b"".join(map(text_frame, (b"1", b"2", b"3", b"4"))) + ping_frame()
 
 
+async def test_a_head_leaves_in_one_write_with_what_comes_first() -> None:
+    transport = RecordingTransport()
+    sink = RawSink(transport, close_timeout=5)
+    sink.begin(b"head")
+    sink.write([Segment("", (b"1",))])
+    sink.begun()
+    assert (transport.writes, transport.written) == (1, b"head" + text_frame(b"1"))
+    sink.write([Segment("", (b"2",))])
+    assert transport.written.endswith(text_frame(b"1") + text_frame(b"2"))
+
+
+async def test_a_head_that_nothing_takes_along_leaves_by_itself() -> None:
+    transport = RecordingTransport()
+    sink = RawSink(transport, close_timeout=5)
+    sink.begin(b"head")
+    sink.begun()
+    assert transport.written == b"head"
+
+
 async def test_a_close_is_the_last_thing_written() -> None:
     transport = RecordingTransport()
     sink = RawSink(transport, close_timeout=5)
