@@ -1,7 +1,8 @@
-"""Everything at once: whatever users, administrators and the network do, the promises of the contract hold.
+"""Everything at once: whatever users, moderators, administrators and the network do, the promises hold (RA-3).
 
-Nothing of a private room reaches whoever was outside when it was published; every stream is gapless; every command has
-exactly one answer, in the order of its room; and when all have gone nothing is left.
+Nothing of a private room reaches whoever was outside when it was published, nor is anything of the muted or of viewers
+heard; every stream is gapless, across restarts too; every command has exactly one answer, in the order of its room;
+who comes and goes is told in turn and as it is; and when all have gone nothing is left.
 """
 
 import asyncio
@@ -24,20 +25,25 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gateroom.errors import Forbidden, NotFound, UserDisabled
+from gateroom.errors import Banned, Conflict, Forbidden, InvalidCommand, NotFound, RoomFull, UserDisabled
 from gateroom.realtime.limits import Limits
 from gateroom.realtime.ports import Position, retention_of
-from gateroom.rooms.model import RoomKind, Visibility
+from gateroom.rooms.model import Measure, Role, RoomKind, Visibility
 from support.live import ROOT, Frame, LiveWorld, Peer, is_answer, settle
 
 T = TypeVar("T")
 USERS = ("ada", "bob", "cyd", "eve")
-ROOMS = ("desk", "hall")
+ROOMS = {"desk": "default", "hall": "small"}  # by kind
 PATIENCE = 10.0  # seconds that nothing may take
 WINDOW = 8  # messages of history: few enough that some are lost
+FEW = 2  # users who may be in a small room
+KINDS = {
+    "default": RoomKind(history_size=WINDOW),
+    "small": RoomKind(name="small", history_size=WINDOW, capacity=FEW),
+}
 UNLIMITED = Limits(publish_rate=0, command_rate=0, max_rooms_per_connection=0, ping_interval=0, stall_timeout=0)
 
-users, rooms = st.sampled_from(USERS), st.sampled_from(ROOMS)
+users, rooms = st.sampled_from(USERS), st.sampled_from(sorted(ROOMS))
 which = st.integers(0, 99)
 
 
@@ -49,6 +55,7 @@ class Client:
     room: str | None = None  # of a socket for one room
     asked: dict[int, tuple[str, str, object]] = field(default_factory=dict)  # unanswered: kind, room, `since` or data
     at: dict[str, tuple[str, int]] = field(default_factory=dict)  # position in each room it is in
+    told: dict[str, dict[str, str]] = field(default_factory=dict)  # by room: who came or went last, by name
     heard: list[str] = field(default_factory=list)  # on a socket for one room
 
     @property
@@ -62,12 +69,14 @@ class LiveModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.world = LiveWorld(UNLIMITED, {"default": RoomKind(history_size=WINDOW)})
+        self.world = LiveWorld(UNLIMITED, KINDS)
         self.clients: list[Client] = []
         self.gone: list[Client] = []
         self.clock = itertools.count()  # order of what happens
         self.published: dict[str, tuple[str, str, int]] = {}  # data: room, author, when it was asked for
-        self.inside: dict[tuple[str, str], list[tuple[int, bool]]] = defaultdict(list)  # when a right came or went
+        # When somebody's rights in a room came or went: whether they may read, and write.
+        self.rights: dict[tuple[str, str], list[tuple[int, tuple[bool, bool]]]] = defaultdict(list)
+        self.heads: dict[str, Position] = {}  # before the last restart
         self.changes: list[tuple[asyncio.Task[None], list[str], str]] = []  # under way: for whom, in which room
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -84,12 +93,21 @@ class LiveModel(RuleBasedStateMachine):
 
     @initialize()
     def rooms_and_members(self) -> None:
-        for room in ROOMS:
-            self.run(self.world.room(room, ada="owner", bob="member"))
         for user in USERS:
             self.run(self.world.user(user))
-            for room in ROOMS:
-                self.inside[user, room].append((next(self.clock), user in ("ada", "bob")))
+        for room in ROOMS:
+            self.run(self._furnish(room))
+            for user in USERS:
+                self.rights[user, room].append((next(self.clock), self.run(self._rights(user, room))))
+
+        for user in ("ada", "bob", "cyd"):
+            self.connect(user)
+        for number, room in itertools.product(range(len(self.clients)), ROOMS):
+            self.join(number, room)
+        self.come_to_rest()
+
+    async def _furnish(self, room: str) -> None:
+        await self.world.room(room, ROOMS[room], ada="owner", bob="member")
 
     # Sockets
 
@@ -107,7 +125,7 @@ class LiveModel(RuleBasedStateMachine):
         self.world.sql.release()
         try:
             peer = self.run(self.world.connect(user, "room", room=room))
-        except (UserDisabled, Forbidden):
+        except (UserDisabled, Forbidden, Banned, RoomFull):
             return
         self.clients.append(Client(peer, room))
 
@@ -131,10 +149,45 @@ class LiveModel(RuleBasedStateMachine):
         else:
             peer.pause()
 
+    @precondition(lambda self: any(client.at for client in self.clients))
+    @rule(which=which)
+    def come_back(self, which: int) -> None:
+        """Lose the connection, and resume in each room where it was."""
+        there = [client for client in self.clients if client.at]
+        client = there[which % len(there)]
+        self.disconnect(self.clients.index(client), False)
+        reached = dict(client.at)
+        self.connect(client.peer.name)
+        if self.clients and (back := self.clients[-1]).peer.name == client.peer.name and back.room is None:
+            with self.within_a_tick():
+                for room, (epoch, seq) in reached.items():
+                    self._ask(back, "join", room, since={"epoch": epoch, "seq": seq})
+
     # Commands
 
     @precondition(lambda self: self.clients)
-    @rule(which=which, room=rooms, kinds=st.lists(st.sampled_from(["join", "leave", "publish", "presence", "history"])))
+    @rule(which=which, room=rooms)
+    def join(self, which: int, room: str) -> None:
+        client = self.clients[which % len(self.clients)]
+        if client.room is None:
+            with self.within_a_tick():
+                self._ask(client, "join", room)
+
+    @precondition(lambda self: any(client.at for client in self.clients))
+    @rule(which=which, count=st.integers(1, 2 * WINDOW))
+    def publish(self, which: int, count: int) -> None:
+        there = [(client, room) for client in self.clients for room in client.at]
+        client, room = there[which % len(there)]
+        with self.within_a_tick():
+            for _ in range(count):
+                self._ask(client, "publish", room, data=self._new_data(client, room))
+
+    @precondition(lambda self: self.clients)
+    @rule(
+        which=which,
+        room=rooms,
+        kinds=st.lists(st.sampled_from(["join", "leave", "publish", "presence", "history"]), min_size=1),
+    )
     def command(self, which: int, room: str, kinds: list[str]) -> None:
         client = self.clients[which % len(self.clients)]
         with self.within_a_tick():
@@ -151,7 +204,7 @@ class LiveModel(RuleBasedStateMachine):
     def rejoin(self, which: int, room: str, back: int) -> None:
         client = self.clients[which % len(self.clients)]
         if client.room is None:
-            head = self.world.broker.head(f"room:{room}") or Position("unknown", 0)
+            head = self.world.broker.head(f"room:{room}") or self.heads.get(room) or Position("unknown", 0)
             with self.within_a_tick():
                 self._ask(client, "join", room, since={"epoch": head.epoch, "seq": max(0, head.seq - back)})
 
@@ -174,13 +227,47 @@ class LiveModel(RuleBasedStateMachine):
             self._change(self._set_role(user, room, role), [user], room)
 
     async def _set_role(self, user: str, room: str, role: str | None) -> None:
-        with suppress(NotFound):  # of a membership that is over already
+        with suppress(NotFound):  # of a membership that is over already, or a room that is gone
             await self.world.set_role(room, user, role)
+
+    @rule(user=users, room=rooms, measure=st.sampled_from(Measure), seconds=st.sampled_from([None, 5, 40]))
+    def take_measure(self, user: str, room: str, measure: Measure, seconds: float | None) -> None:
+        async def take() -> None:
+            with suppress(NotFound, InvalidCommand):  # its end may be over by the time that it is taken
+                await self.world.ban(room, user, seconds and self.world.clock() + seconds, measure)
+
+        self._change(take(), [user], room)
+
+    @rule(user=users, room=rooms, measure=st.sampled_from(Measure))
+    def lift_measure(self, user: str, room: str, measure: Measure) -> None:
+        async def lift() -> None:
+            with suppress(NotFound):
+                await self.world.lift(room, user, measure)
+
+        self._change(lift(), [user], room)
+
+    @rule(user=users, room=rooms)
+    def kick(self, user: str, room: str) -> None:
+        async def kick() -> None:
+            with suppress(NotFound):
+                await self.world.kick(room, user)
+
+        self._change(kick(), [user], room)
 
     @rule(room=rooms, visibility=st.sampled_from(Visibility))
     def change_visibility(self, room: str, visibility: Visibility) -> None:
         async def change() -> None:
-            await self.world.directory.change(ROOT, room, None, visibility)
+            with suppress(NotFound):
+                await self.world.directory.change(ROOT, room, None, visibility)
+
+        self._change(change(), list(USERS), room)
+
+    @rule(room=rooms)
+    def delete_and_make_anew(self, room: str) -> None:
+        async def change() -> None:
+            with suppress(NotFound, Conflict):
+                await self.world.remove_room(room)
+                await self._furnish(room)
 
         self._change(change(), list(USERS), room)
 
@@ -191,22 +278,28 @@ class LiveModel(RuleBasedStateMachine):
     def _change(self, work: Coroutine[Any, Any, None], who: list[str], room: str) -> None:
         async def change() -> None:
             now = next(self.clock)
-            before = {user: await self._may_read(user, room) for user in who}
             await work
             for user in who:
-                if await self._may_read(user, room):
-                    self.inside[user, room].append((now, True))
-                elif before[user] or not self.inside[user, room][-1][1]:
-                    self.inside[user, room].append((next(self.clock), False))
+                self._note(user, room, now, await self._rights(user, room))
 
         self.changes.append((self.loop.create_task(change()), who, room))
 
-    async def _may_read(self, user: str, room: str) -> bool:
-        found = await self.world.stores.rooms.by_id(room)
-        assert found
-        return (
-            found.visibility is Visibility.PUBLIC or await self.world.stores.members.of(room, f"u-{user}") is not None
-        )
+    def _note(self, user: str, room: str, began: int, rights: tuple[bool, bool]) -> None:
+        """What was given may have been used since the change began; what was taken away not after it ended."""
+        turns = self.rights[user, room]
+        was = turns[-1][1]
+        turns.append((began, (rights[0] or was[0], rights[1] or was[1])))
+        turns.append((next(self.clock), rights))
+
+    async def _rights(self, user: str, room: str) -> tuple[bool, bool]:
+        """Return whether the user may read and write, by what is stored and the words of the contract."""
+        stores, now = self.world.stores, self.world.clock()
+        found, member = await stores.rooms.by_id(room), await stores.members.of(room, f"u-{user}")
+        restraints = await stores.sanctions.of(room, f"u-{user}")
+        if found is None or restraints.banned_until > now:
+            return False, False
+        read = found.visibility is Visibility.PUBLIC or member is not None
+        return read, read and restraints.muted_until <= now and (member is None or member.role is not Role.VIEWER)
 
     # Time
 
@@ -218,6 +311,27 @@ class LiveModel(RuleBasedStateMachine):
     def release(self) -> None:
         self.world.sql.release()
         self.world.reading.release()
+
+    @rule(seconds=st.sampled_from([1, 6, 35]))
+    def let_time_pass(self, seconds: float) -> None:
+        """What holds for a time only may be over then."""
+        now = next(self.clock)
+        self.world.clock.advance(seconds)
+        for user, room in itertools.product(USERS, ROOMS):
+            self._note(user, room, now, self.run(self._rights(user, room)))
+
+    @rule()
+    def restart(self) -> None:
+        """End the process in good order, and start another one on the same data."""
+        self._finish()
+        self.heads = {room: head for room in ROOMS if (head := self.world.broker.head(f"room:{room}"))}
+        with self.within_a_tick():
+            self.world.control.stop()
+        self.run(settle())
+        self.look()
+        assert all(client.ended for client in self.clients)
+        self.gone, self.clients = [], []
+        self.world = LiveWorld(UNLIMITED, KINDS, stores=self.world.stores)
 
     @rule()
     def let_the_loop_turn_once(self) -> None:
@@ -250,6 +364,7 @@ class LiveModel(RuleBasedStateMachine):
 
     @invariant()
     def look(self) -> None:
+        assert self.world.hub.user_count("room:hall") <= FEW
         for client in [*self.clients, *self.gone]:
             if client.room is None:
                 for frame in client.peer.received():
@@ -270,8 +385,12 @@ class LiveModel(RuleBasedStateMachine):
         elif frame["type"] in ("joined", "left"):
             assert room in client.at, frame
             assert frame["user"]["name"] != client.peer.name
+            told = client.told.setdefault(room, {})
+            assert told.get(frame["user"]["name"]) != frame["type"], frame  # one after the other
+            told[frame["user"]["name"]] = frame["type"]
         elif frame["type"] == "removed":
             del client.at[room]
+            client.told.pop(room, None)
         else:
             assert frame["type"] == "welcome", frame
 
@@ -281,13 +400,14 @@ class LiveModel(RuleBasedStateMachine):
         assert ahead[0] == frame["id"], (ahead, frame)
         del client.asked[frame["id"]]
         if frame["type"] == "error":
-            assert frame["code"] in ("forbidden", "not_joined"), frame
+            assert frame["code"] in ("forbidden", "not_joined", "banned", "muted", "room_full"), frame
         elif kind == "join":
             position = frame["position"]
             self._judge_missed(client, frame, since)
             client.at[room] = (position["epoch"], position["seq"])
         elif kind == "leave":
             del client.at[room]
+            client.told.pop(room, None)
         elif kind != "publish":  # which may have been taken before its author was removed
             assert room in client.at, (kind, frame)
 
@@ -306,13 +426,13 @@ class LiveModel(RuleBasedStateMachine):
         self._was_inside(client, data, client.room)
 
     def _was_inside(self, client: Client, data: str, room: str) -> None:
-        """Nobody hears what was asked to be published while they were, and stayed, outside."""
+        """Nobody hears what was asked to be published while they were outside, or its author might not write."""
         in_room, author, when = self.published[data]
         assert in_room == room
-        for user in (client.peer.name, author):
-            turns = self.inside[user, room]
-            before = [inside for at, inside in turns if at < when]
-            after = [inside for at, inside in turns if at >= when]
+        for user, right in ((client.peer.name, 0), (author, 1)):
+            turns = self.rights[user, room]
+            before = [rights[right] for at, rights in turns if at < when]
+            after = [rights[right] for at, rights in turns if at >= when]
             assert before[-1] or True in after or self._changing(user, room), (user, data, turns)
 
     def _changing(self, user: str, room: str) -> bool:
@@ -324,6 +444,10 @@ class LiveModel(RuleBasedStateMachine):
             head = self.world.broker.head(f"room:{room}")
             assert head is not None
             assert position == (head.epoch, head.seq), room
+            here = {person.name for person, _ in self.world.hub.people(f"room:{room}")}
+            assert {name: name in here for name in client.told.get(room, {})} == {
+                name: last == "joined" for name, last in client.told.get(room, {}).items()
+            }
         if client.room is not None and client.heard:
             kept = self._kept(client.room)
             overlap = client.heard[-len(kept) :]
@@ -350,4 +474,4 @@ class LiveModel(RuleBasedStateMachine):
 
 
 def test_the_promises_hold_whatever_happens() -> None:
-    run_state_machine_as_test(LiveModel, settings=settings(max_examples=150, stateful_step_count=50))
+    run_state_machine_as_test(LiveModel, settings=settings(max_examples=250, stateful_step_count=50))
