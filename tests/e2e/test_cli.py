@@ -126,6 +126,9 @@ def test_a_table_for_people_cuts_nothing_off(shell: Shell) -> None:
         (["rooms", "member", "desk", "ben", "--remove"], "", "there is no user called ben"),
         (["rooms", "member", "desk", "ada", "--remove"], "", "last owner"),
         (["rooms", "delete", "hall"], "", "there is no room called hall"),
+        (["rooms", "ban", "hall", "ada"], "", "there is no room called hall"),
+        (["rooms", "mute", "desk", "nobody"], "", "there is no user called nobody"),
+        (["rooms", "unban", "desk", "ada"], "", "there is no ban of ada in desk; see `gateroom rooms sanctions`"),
         (["token", "mint", "nobody"], "", "there is no user called nobody"),
         (["token", "inspect", CANARY], "", "invalid_token"),
         (["token", "inspect"], f"{CANARY}\n", "invalid_token"),
@@ -161,6 +164,21 @@ def test_rooms_and_their_members_are_managed(shell: Shell) -> None:
 
 
 # Tokens
+
+
+def test_bans_and_mutes_are_taken_and_lifted(shell: Shell) -> None:
+    for name in ("ada", "ben"):
+        shell.done("users", "add", name)
+    shell.done("rooms", "add", "desk", "--owner", "ada")
+    (banned,) = shell.done("rooms", "ban", "desk", "ben", "--json").json
+    (muted,) = shell.done("rooms", "mute", "desk", "ben", "--for", "24h", "--json").json
+    assert (banned["measure"], banned["username"], banned["until"]) == ("ban", "ben", None)
+    assert muted["until"] > muted["since"]
+    assert shell.done("rooms", "sanctions", "desk", "--json").json == [banned, muted]
+    shell.done("rooms", "unban", "desk", "ben")
+    assert shell.done("rooms", "sanctions", "desk", "--json").json == [muted]
+    shell.done("rooms", "unmute", "desk", "ben")
+    assert shell.done("rooms", "sanctions", "desk").out == "none\n"
 
 
 def test_a_token_is_minted_and_inspected(shell: Shell) -> None:
@@ -246,6 +264,7 @@ def test_the_version_is_told() -> None:
         ["rooms", "member", "desk", "ada"],
         ["rooms", "member", "desk", "ada", "--role", "king"],
         ["rooms", "member", "desk", "ada", "--role", "member", "--remove"],
+        ["rooms", "ban", "desk", "ada", "--for", "soon"],
         ["token", "mint"],
         ["token", "mint", "ada", "--scope", 'a"b'],
     ],

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx2 as httpx
 import pytest
 
 from support.in_process import Account, InProcess, running_in_process
+from support.operations import Operation, operations
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +173,12 @@ def test_a_private_room_and_none_at_all_are_answered_alike(
         ("POST", "/messages", {"data": 1}),
         ("GET", "/messages", None),
         ("GET", "/presence", None),
+        ("GET", "/state", None),
+        ("GET", "/bans", None),
+        ("PUT", "/bans/@admin", {}),
+        ("PUT", "/mutes/@nobody", {}),
+        ("DELETE", "/bans/@admin", None),
+        ("DELETE", "/connections/@admin", None),
     ):
         answers = [
             gateway.client.request(method, f"/api/rooms/{room}{path}", json=body, headers=stranger.headers)
@@ -179,6 +187,33 @@ def test_a_private_room_and_none_at_all_are_answered_alike(
         assert_problem(answers[0], 404, "not_found")
         assert answers[0].content == answers[1].content
         assert answers[0].headers == answers[1].headers
+
+
+NO_ROOMS = [
+    "*",
+    "a*",
+    "[a-z]*",
+    "..",
+    "a%0d%0ab",
+    "a%00b",
+    "A",
+    "-a",
+    "__proto__",
+    "a" * 101,
+    "%D0%BEps",
+    "a%27;--",
+    "a%20b",
+]
+
+
+@pytest.mark.parametrize("operation", [each for each in operations() if "{room}" in each.path], ids=str)
+def test_what_cannot_be_a_room_is_refused_everywhere(gateway: InProcess, operation: Operation) -> None:
+    for room in NO_ROOMS:
+        path = operation.path.format(room=room, user="@admin")
+        answer = gateway.client.request(operation.method, path, headers=gateway.admin.headers)
+        assert answer.status_code in ((404, 405, 422) if room == ".." else (422,)), (room, answer.text)
+        assert room not in answer.text
+        assert unquote(room) not in answer.text.replace("A ", "")
 
 
 def test_what_is_published_is_kept_in_order(gateway: InProcess, owner: Account) -> None:

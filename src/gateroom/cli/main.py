@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gateroom.auth.keys import KeyRefused
-from gateroom.cli import bench, check, keys, rooms, schemas, serve, token, users
+from gateroom.cli import bench, check, keys, moderation, rooms, schemas, serve, token, users
 from gateroom.cli.options import Refused
 from gateroom.errors import GateroomError
 from gateroom.server.logs import configure
@@ -18,6 +18,7 @@ from gateroom.version import __version__
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(serve.serve)
 app.add_typer(users.app, name="users")
+moderation.add_to(rooms.app)
 app.add_typer(rooms.app, name="rooms")
 app.add_typer(keys.app, name="keys")
 app.add_typer(token.app, name="token")

@@ -41,7 +41,7 @@ def add(
     visibility = Visibility.PUBLIC if public else Visibility.PRIVATE
 
     async def work(stores: Stores) -> Room:
-        owner_id = (await _user(stores, owner)).id if owner else None
+        owner_id = (await existing_user(stores, owner)).id if owner else None
         made = Room(room, kind, title, visibility, owner_id, time.time())
         try:
             await stores.rooms.add(made, owner_id)
@@ -70,7 +70,7 @@ def members(room: RoomId, config: Config = None, data_dir: DataDir = None, as_js
     """List the members of a room."""
 
     async def work(stores: Stores) -> list[Member]:
-        await _room(stores, room)
+        await existing_room(stores, room)
         found: list[Member] = []
         while page := await stores.members.page(room, found[-1].username if found else None, EVERY_PAGE):
             found.extend(page)
@@ -94,8 +94,8 @@ def member(
         raise typer.BadParameter("say either --role or --remove")
 
     async def work(stores: Stores) -> list[Member]:
-        await _room(stores, room)
-        user = await _user(stores, username)
+        await existing_room(stores, room)
+        user = await existing_user(stores, username)
         try:
             if role is not None:
                 return [await stores.members.put(room, user.id, role)]
@@ -114,20 +114,20 @@ def delete(room: RoomId, config: Config = None, data_dir: DataDir = None) -> Non
     """Delete a room and its memberships."""
 
     async def work(stores: Stores) -> None:
-        await _room(stores, room)
+        await existing_room(stores, room)
         await stores.rooms.remove(room)
 
     with_stores(settings_of(config, data_dir), work)
 
 
-async def _room(stores: Stores, room_id: str) -> Room:
+async def existing_room(stores: Stores, room_id: str) -> Room:
     room = await stores.rooms.by_id(room_id)
     if room is None:
         raise Refused(f"there is no room called {room_id}; see `gateroom rooms list`")
     return room
 
 
-async def _user(stores: Stores, username: str) -> User:
+async def existing_user(stores: Stores, username: str) -> User:
     user = await stores.users.by_name(username)
     if user is None:
         raise Refused(f"there is no user called {username}; see `gateroom users list`")

@@ -104,15 +104,14 @@ class Dispatch:
 
     def _join_now(self, session: Session, lane: Subscription, command: Join) -> None:
         standing = self._live.standings.known(session.principal, command.room)
-        if standing is None or command.since is not None or self._to_be_made(session, standing, lane):
+        if standing is None or (standing.room is None and self._live.arrivals.due(session.principal, command.room)):
+            self._later(session, lane, command, self._join_later(session, lane, command))
+            return
+        policy.require(Action.READ, standing.grants)  # before the stream is looked at: it tells of a room
+        if command.since is not None or self._live.broker.head(lane.topic) is None:
             self._later(session, lane, command, self._join_later(session, lane, command))
         else:
             self._enter(session, lane, command, standing, None)
-
-    def _to_be_made(self, session: Session, standing: Standing, lane: Subscription) -> bool:
-        """Say whether the stream, or the room itself, has to come into being first."""
-        due = standing.room is None and self._live.arrivals.due(session.principal, lane.room_id)
-        return due or self._live.broker.head(lane.topic) is None
 
     async def _join_later(self, session: Session, lane: Subscription, command: Join) -> None:
         standings = self._live.standings

@@ -432,3 +432,22 @@ async def test_every_command_is_counted_by_type_and_outcome(world: LiveWorld) ->
         ("publish", "not_joined"): 1,
         ("unreadable", "invalid_command"): 1,
     }
+
+
+async def test_a_hidden_room_and_none_at_all_cost_the_same(world: LiveWorld) -> None:
+    """To whom may not know of it; what is read is what takes time (security.md RA-2)."""
+    await world.room("desk", ada="owner")
+    await world.joined("desk", "ada")
+    eve = await world.connect("eve")
+    world.standings.forget("desk", None)
+    costs = []
+    for since in (None, {"epoch": "x", "seq": 0}):
+        for room in ("desk", "nowhere"):
+            for _ in ("read", "remembered"):
+                sql, reading = world.sql.passages, world.reading.passages
+                answer = await eve.ask("join", room=room, **({"since": since} if since else {}))
+                answer.pop("id")
+                costs.append((answer, world.sql.passages - sql, world.reading.passages - reading))
+    assert costs[0:2] == costs[2:4]
+    assert costs[4:6] == costs[6:8]
+    assert costs[1] == costs[4] == costs[5]
