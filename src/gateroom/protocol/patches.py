@@ -54,6 +54,7 @@ _patches: msgspec.json.Decoder[Operations] = msgspec.json.Decoder(
     Annotated[Operations, Meta(max_length=MAX_OPERATIONS)]
 )
 _encode = msgspec.json.Encoder().encode
+_STEPS = JsonPatch.operations
 
 
 def parse(raw: msgspec.Raw | bytes) -> Operations:
@@ -118,7 +119,7 @@ def _applied(text: bytes, operations: Operations, limit: int) -> bytes:
                 left -= _size(document, operation.source)
                 if left < 0:
                     raise TooLarge("The patch copies more than a state may have.")
-            document = JsonPatch([msgspec.to_builtins(operation)]).apply(document, in_place=True)
+            document = _STEPS[operation.op](msgspec.to_builtins(operation)).apply(document)
         patched = _encode(document)
     except (JsonPatchException, JsonPointerException):
         raise Conflict("The patch does not fit the state as it is.") from None
