@@ -62,13 +62,30 @@ _GOOD: tuple[Json, ...] = (
     {"type": "history", "id": 6, "inbox": True},
     {"type": "send", "id": 7, "user": "@bob", "data": [1, 2.5, None]},
     {"type": "join", "id": 8, "room": "side", "since": {"epoch": "e", "seq": 0}},
+    {"type": "patch", "id": 9, "room": "lobby", "patch": [{"op": "add", "path": "/a", "value": [1]}], "version": 0},
+    {"type": "patch", "id": 10, "room": "lobby", "patch": [{"op": "copy", "from": "", "path": "/b"}]},
 )
 _VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1.5, 2**53, -(2**53), 2**63, 2**64, 10**30, 1e308, "", "x", "x" * 65, "x" * 300, "lobby",
     "@", "@nobody", "LOBBY", "../lobby", "a\x00b", "\u202e", "é", "\U0001f600", [], {}, [[]], {"": None}, ["lobby"],
     {"seq": -1}, {"epoch": "", "seq": 0}, {"epoch": "e", "seq": 2**53}, {"epoch": "e"}, "publish", "nonsense", "Ping",
 )  # fmt: skip
-_NAMES = ("type", "id", "room", "data", "since", "user", "limit", "inbox", "nonsense", "", "Type", "id ")
+_NAMES = (
+    "type",
+    "id",
+    "room",
+    "data",
+    "patch",
+    "version",
+    "since",
+    "user",
+    "limit",
+    "inbox",
+    "nonsense",
+    "",
+    "Type",
+    "id ",
+)
 _ODD_TEXTS = (
     b"", b" ", b"null", b"true", b"1", b'""', b"[]", b"{}", b"{", b"}", b"[" * 500, b'{"a":' * 500, b"\xef\xbb\xbf{}",
     b'{"type":"ping","id":NaN}', b'{"type":"ping","id":1e999}', b'{"type":"ping","id":1}{"type":"ping","id":1}',

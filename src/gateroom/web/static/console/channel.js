@@ -16,6 +16,7 @@ export class Channel {
   count = 0;
   position = null;
   people = new Map(); // user id -> {name, connections}
+  shared = null; // the room's document and its version
   unread = 0;
   draft = ""; // what was begun to be written here
   #log;

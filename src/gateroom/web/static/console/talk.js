@@ -3,6 +3,8 @@
 import { Channel } from "./channel.js";
 import { Composer } from "./composer.js";
 import { byId, el, nameOf, plural, visible } from "./dom.js";
+import { indent } from "./json.js";
+import { patched } from "./patch.js";
 import { refusal } from "./reasons.js";
 
 const NAMED = 200; // people shown by name
@@ -120,7 +122,8 @@ export class Talk {
     channel.state = "joining";
     this.#refresh();
     try {
-      const { role, members, position } = await this.#wire.command("join", { room: channel.room });
+      const { role, members, position, ...rest } = await this.#wire.command("join", { room: channel.room });
+      share(channel, rest);
       channel.state = "joined";
       Object.assign(channel, { role: role ?? "", count: members ?? 0 });
       channel.note(`You joined${role ? ` as ${role}` : ""}`, missed(channel.position, position));
@@ -182,7 +185,7 @@ export class Talk {
     if (event.type === "joined" || event.type === "left") this.#cameOrWent(channel, event);
     else if (event.type === "members") channel.count = event.count;
     else if (event.type === "removed") this.#removed(channel, event);
-    else if (event.type === "state") channel.note(`The room's state changed to version ${event.state_version}`);
+    else if (event.type === "state") this.#follow(channel, event);
     this.#refresh();
   }
 
@@ -191,6 +194,25 @@ export class Talk {
     else channel.people.delete(user.id);
     channel.count = channel.people.size;
     channel.note(nameOf(user.name), type === "joined" ? " joined" : " left");
+  }
+
+  #follow(channel, { state_version: version, patch, by }) {
+    channel.note(nameOf(by.name), ` changed the shared state to version ${version}`);
+    try {
+      channel.shared = { document: patched(channel.shared.document, patch), version };
+    } catch {
+      void this.#askState(channel);
+    }
+  }
+
+  async #askState(channel) {
+    try {
+      share(channel, await this.#wire.command("join", { room: channel.room }));
+    } catch (error) {
+      channel.shared = null;
+      channel.note(`The shared state is not known: ${refusal(error)}`);
+    }
+    this.#refresh();
   }
 
   #removed(channel, { reason }) {
@@ -218,7 +240,14 @@ export class Talk {
     for (const each of this.#rooms.values()) each.tab.dataset.state = each.state;
     this.#composer.address(channel, this.#wire.open && (!room || state === "joined"));
     this.#people(channel);
+    this.#shared(channel);
     this.#title();
+  }
+
+  #shared({ state, shared }) {
+    byId("shared").hidden = state !== "joined" || !shared;
+    byId("shared-version").textContent = shared ? (shared.version ? `version ${shared.version}` : "nothing yet") : "";
+    byId("shared-text").replaceChildren(visible(shared ? indent(JSON.stringify(shared.document)) : ""));
   }
 
   #people({ room, state, people, count }) {
@@ -242,6 +271,10 @@ export class Talk {
     const unread = [this.#inbox, ...this.#rooms.values()].reduce((sum, channel) => sum + channel.unread, 0);
     document.title = unread ? `(${unread}) Gateroom console` : "Gateroom console";
   }
+}
+
+function share(channel, { state: document, state_version: version }) {
+  channel.shared = { document, version };
 }
 
 /** Say how many messages passed between two positions, as far as one can tell. */
