@@ -29,8 +29,8 @@ import json, os
 from gateroom.protocol.events import Person, message_body
 for _ in range(3): print(json.loads(b"{" + message_body("desk", Person("u", "u"), b"1", 0))["id"], flush=True)
 child = os.fork()
+if child: os.waitpid(child, 0)  # one after the other: what both print must not run together
 for _ in range(3): print(json.loads(b"{" + message_body("desk", Person("u", "u"), b"1", 0))["id"], flush=True)
-if child: os.waitpid(child, 0)
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
     ids = ran.stdout.split()
