@@ -182,3 +182,25 @@ async def test_what_was_taken_away_and_given_back_comes_back_with_a_refresh(worl
     await world.change_account("ada", scopes=full.scopes)
     await world.control.session_renewed(full)
     assert ada.session.principal.scopes == full.scopes
+
+
+# What ends while a socket is on its way in
+
+
+async def test_a_session_that_ends_while_its_socket_is_let_in_is_over(world: LiveWorld) -> None:
+    ada = await world.admitted("ada")
+    await world.stores.sessions.end("u-ada", None)
+    world.alive.forget("u-ada", ["s-ada"])
+    world.control.sessions_ended("u-ada", ["s-ada"])
+    ada.session.start(ada.sink)
+    await settle()
+    assert ada.closed == Closed(1008, "session_revoked")
+
+
+async def test_a_token_that_is_revoked_while_its_socket_is_let_in_is_dead(world: LiveWorld) -> None:
+    ada = await world.admitted("ada")
+    world.alive.revoke("t-ada", world.clock() + 900)
+    world.control.token_revoked("u-ada", "t-ada")
+    ada.session.start(ada.sink)
+    await settle()
+    assert ada.closed == Closed(1008, "token_revoked")
