@@ -55,6 +55,25 @@ async def test_nobody_who_is_gone_gets_a_session(stores: Stores) -> None:
         await stores.sessions.add(FULL, link_of(FULL))
 
 
+async def test_nobody_who_is_disabled_or_whose_password_is_another_by_now_gets_one(stores: Stores) -> None:
+    await begin(stores)
+    with pytest.raises(NotFound):
+        await stores.sessions.add(FULL, link_of(FULL), "not the hash")
+    await stores.sessions.add(FULL, link_of(FULL), "h")
+    await stores.users.save(replace(BOB, disabled=True))
+    with pytest.raises(NotFound):
+        await stores.sessions.add(a_session("s-2", "u-bob"), Link(b"2", b""))
+    assert await stores.devices.alive(["s-1", "s-2"]) == {"s-1"}
+
+
+async def test_of_a_login_and_a_new_password_at_once_no_session_of_the_old_one_is_left(stores: Stores) -> None:
+    await begin(stores)
+    logins = [stores.sessions.add(a_session(f"s-{n}", "u-ada"), Link(b"%d" % n, b""), "h") for n in range(10)]
+    change = stores.passwords.change("u-ada", "new", None)
+    await asyncio.gather(*logins[:5], change, *logins[5:], return_exceptions=True)
+    assert await stores.devices.page("u-ada", None, 20) == []
+
+
 async def test_a_rotation_moves_the_idle_end_and_nothing_else(stores: Stores) -> None:
     await begin(stores, FULL)
     used = replace(FULL, used_at=18.5, expires_at=20.0)

@@ -3,19 +3,21 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from gateroom.auth.ports import AuthSession, Link, Rotation
+from gateroom.auth.ports import AuthSession, Link, Rotation, User
 from gateroom.errors import NotFound
 
 
 class InMemorySessions:
-    """The `SessionStore` and `SessionPages` in a dict; `users` are the ids of the accounts there are."""
+    """The `SessionStore` and `SessionPages` in a dict, beside accounts and their password hashes by id."""
 
-    def __init__(self, users: Collection[str]) -> None:
+    def __init__(self, users: Mapping[str, User], hashes: Mapping[str, str]) -> None:
         self._users = users
+        self._hashes = hashes
         self._sessions: dict[str, tuple[AuthSession, Link]] = {}
 
-    async def add(self, session: AuthSession, link: Link) -> None:
-        if session.user_id not in self._users:
+    async def add(self, session: AuthSession, link: Link, proof: str | None = None) -> None:
+        user = self._users.get(session.user_id)
+        if user is None or user.disabled or (proof is not None and self._hashes[user.id] != proof):
             raise NotFound
         self._sessions[session.id] = (session, link)
 

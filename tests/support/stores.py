@@ -50,7 +50,7 @@ class InMemoryUsers:
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
         self._hashes: dict[str, str] = {}
-        self.sessions = InMemorySessions(self._users)
+        self.sessions = InMemorySessions(self._users, self._hashes)
         self.on_remove: list[Callable[[str], None]] = []  # told the id of an account that was deleted
 
     async def add(self, user: User, password_hash: str) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from gateroom.auth.passwords import Passwords
 from gateroom.auth.ports import PasswordStore, User, UserStore
@@ -14,6 +15,14 @@ _USERNAME = re.compile(USERNAME_PATTERN)
 _NOBODY = "-"
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """An account whose password was given; `proof` is the stored hash it was judged by."""
+
+    user: User
+    proof: str = field(repr=False)
+
+
 class Login:
     """Turns a username and a password into an account."""
 
@@ -23,7 +32,7 @@ class Login:
         self._passwords = passwords
         self._throttle = throttle
 
-    async def authenticate(self, username: str, password: str, address: str) -> User:
+    async def authenticate(self, username: str, password: str, address: str) -> Proven:
         """Return the account whose name and password these are; `address` is the client's.
 
         Raises the same `InvalidCredentials` after the same work for an unknown name, a wrong password and a disabled
@@ -39,7 +48,7 @@ class Login:
             if not (await self._passwords.verify(await self._hashes.hash_of(user_id), password)).ok:
                 raise InvalidCredentials
 
-    async def _judged(self, username: str, password: str) -> User:
+    async def _judged(self, username: str, password: str) -> Proven:
         user = await self._users.by_name(username)
         stored = await self._hashes.hash_of(_NOBODY if user is None else user.id)
         verdict = await self._passwords.verify(stored, password)
@@ -47,14 +56,15 @@ class Login:
             wrong = InvalidCredentials()
             wrong.account = None if user is None else user.id
             raise wrong
-        if verdict.needs_rehash:
-            await self._rehash(user, stored, password)
-        return user
+        return Proven(user, await self._rehash(user, stored, password) if verdict.needs_rehash else stored)
 
-    async def _rehash(self, user: User, stored: str, password: str) -> None:
+    async def _rehash(self, user: User, stored: str, password: str) -> str:
+        """Replace a hash that is too weak by now; returns the one that is stored."""
         # The login stands without it, and the next one tries again.
         with suppress(GateroomError):
             stronger = await self._passwords.hash(password)
             # Hashing takes a while: a password changed meanwhile must not be undone.
             if await self._hashes.hash_of(user.id) == stored:
                 await self._hashes.replace(user.id, stronger)
+                return stronger
+        return stored

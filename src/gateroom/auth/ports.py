@@ -157,8 +157,12 @@ class Rotation(Enum):
 class SessionStore(Protocol):
     """Sessions, each call its own transaction. A session that has ended is not there any more."""
 
-    async def add(self, session: AuthSession, link: Link) -> None:
-        """Add a session. Raises `NotFound` when the user is gone."""
+    async def add(self, session: AuthSession, link: Link, proof: str | None = None) -> None:
+        """Add a session, in one step with a look at the account.
+
+        Raises `NotFound` when the user is gone or disabled, or when `proof`, a password hash, is not theirs any more: a
+        password that is changed while it is being verified must begin no session after its sessions were ended.
+        """
         ...
 
     async def by_id(self, session_id: str) -> AuthSession | None: ...

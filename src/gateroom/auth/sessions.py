@@ -8,6 +8,7 @@ from gateroom.auth.accounts import Accounts
 from gateroom.auth.alive import Alive
 from gateroom.auth.claims import Claims
 from gateroom.auth.ids import new_id
+from gateroom.auth.login import Proven
 from gateroom.auth.ports import (
     AuthSession,
     Clock,
@@ -20,7 +21,7 @@ from gateroom.auth.ports import (
 )
 from gateroom.auth.principal import is_kept
 from gateroom.auth.tokens import AccessTokens, Issued
-from gateroom.errors import InvalidScope, NotFound, SessionRevoked
+from gateroom.errors import InvalidCredentials, InvalidScope, NotFound, SessionRevoked
 from gateroom.incidents import note
 
 MAX_AGENT_LENGTH = 200  # characters of a User-Agent that are kept
@@ -86,18 +87,23 @@ class Sessions:
         self._terms = terms
         self._now = now
 
-    async def begin(self, user: User, requested: frozenset[str] | None, device: Device) -> Granted:
+    async def begin(self, proven: Proven, requested: frozenset[str] | None, device: Device) -> Granted:
         """Begin a session with tokens for the `requested` scopes that the user has; None asks for all of them.
 
         What the account has not is left out, and the answer says what was granted (RFC 6749 section 3.3). Raises
-        `LimitReached` when that is too much for one token, `NotFound` when the account has just gone.
+        `LimitReached` when that is too much for one token, `InvalidCredentials` when the account was disabled, deleted
+        or given another password while this one was verified.
         """
+        user = proven.user
         now = self._now()
         scopes = user.scopes if requested is None else user.scopes & requested
         session = open_session(user, scopes, device, self._terms, now)
         access = self._tokens.issue(user, session.id, scopes, device.client_id, session.expires_at)
         token = refresh.new_token()
-        await self._store.add(session, refresh.link_of(token))
+        try:
+            await self._store.add(session, refresh.link_of(token), proven.proof)
+        except NotFound:
+            raise InvalidCredentials from None
         self._alive.begun(session)
         return Granted(user, session, access, token)
 

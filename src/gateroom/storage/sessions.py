@@ -8,9 +8,9 @@ from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateroom.auth.ports import AuthSession, Link, Rotation
-from gateroom.errors import Conflict
+from gateroom.errors import Conflict, NotFound
 from gateroom.storage.database import Database
-from gateroom.storage.schema import revoked_tokens, sessions
+from gateroom.storage.schema import passwords, revoked_tokens, sessions, users
 
 _SESSIONS = select(
     sessions.c.id,
@@ -32,8 +32,9 @@ class SqlSessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, session: AuthSession, link: Link) -> None:
+    async def add(self, session: AuthSession, link: Link, proof: str | None = None) -> None:
         async def work(connection: AsyncConnection) -> None:
+            await _require_account(connection, session.user_id, proof)
             await connection.execute(
                 insert(sessions).values(
                     id=session.id,
@@ -126,6 +127,17 @@ class SqlRevocations:
             await connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at <= now))
 
         await self._database.write(work)
+
+
+async def _require_account(connection: AsyncConnection, user_id: str, proof: str | None) -> None:
+    """Raise `NotFound` unless the account may begin a session; both rows stay as they are until this is committed."""
+    disabled = select(users.c.disabled).where(users.c.id == user_id).with_for_update(read=True)
+    if await connection.scalar(disabled) is not False:
+        raise NotFound
+    if proof is not None:
+        stored = select(passwords.c.hash).where(passwords.c.user_id == user_id).with_for_update(read=True)
+        if await connection.scalar(stored) != proof:
+            raise NotFound
 
 
 def _session(row: Sequence[Any]) -> AuthSession:

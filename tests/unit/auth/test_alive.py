@@ -8,14 +8,14 @@ from gateroom.auth.principal import Principal
 from gateroom.errors import SessionRevoked, TokenRevoked
 from support.clock import FrozenClock
 from support.sessions import InMemoryRevocations, InMemorySessions
-from support.stores import a_session
+from support.stores import a_session, a_user
 
 
 class CountedSessions(InMemorySessions):
     """Counts the reads that a handshake may cost."""
 
     def __init__(self) -> None:
-        super().__init__({"u-ada"})
+        super().__init__({"u-ada": a_user("ada")}, {})
         self.reads = 0
 
     async def by_id(self, session_id: str) -> AuthSession | None:

@@ -94,7 +94,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 
 async def test_the_right_password_of_an_enabled_account_logs_in(desk: Desk) -> None:
-    assert await desk.login.authenticate("ada", "correct horse", PEER) == ADA
+    assert (await desk.login.authenticate("ada", "correct horse", PEER)).user == ADA
 
 
 IMPOSSIBLE = [
@@ -141,7 +141,7 @@ async def test_an_unknown_name_costs_a_hash_as_a_known_one_does(desk: Desk) -> N
 
 async def test_a_hash_is_renewed_at_login_when_parameters_rose(desk: Desk) -> None:
     later = desk.stronger(Cost(memory=64, passes=2))
-    assert await later.login.authenticate("ada", "correct horse", PEER) == ADA
+    assert (await later.login.authenticate("ada", "correct horse", PEER)).user == ADA
     renewed = await desk.users.hash_of("u-ada")
     assert renewed is not None
     assert "t=2" in renewed
@@ -165,7 +165,7 @@ async def test_a_login_stands_when_its_hash_cannot_be_renewed(desk: Desk, troubl
     later = desk.stronger(Cost(memory=64, passes=2))
     later.passwords.full = trouble == "no place to hash"
     desk.users.broken = trouble == "no store to write to"
-    assert await later.login.authenticate("ada", "correct horse", PEER) == ADA
+    assert (await later.login.authenticate("ada", "correct horse", PEER)).user == ADA
     later.passwords.close()
 
 

@@ -9,11 +9,12 @@ import pytest
 from gateroom.auth.accounts import Accounts
 from gateroom.auth.alive import Alive
 from gateroom.auth.keys import KeyRing, SigningKey
+from gateroom.auth.login import Proven
 from gateroom.auth.ports import User
 from gateroom.auth.principal import Principal
 from gateroom.auth.sessions import Device, Granted, Sessions, Terms
 from gateroom.auth.tokens import AccessTokens
-from gateroom.errors import InvalidScope, NotFound, SessionRevoked, TokenRevoked
+from gateroom.errors import InvalidCredentials, InvalidScope, NotFound, SessionRevoked, TokenRevoked
 from support.clock import FrozenClock
 from support.sessions import InMemoryRevocations
 from support.stores import InMemoryUsers, a_user
@@ -62,7 +63,7 @@ class World:
         )
 
     async def begin(self, requested: frozenset[str] | None = None, device: Device = CLI) -> Granted:
-        return await self.sessions.begin(ADA, requested, device)
+        return await self.sessions.begin(Proven(ADA, "h"), requested, device)
 
     async def renew(self, token: str, narrower: frozenset[str] | None = None) -> Granted:
         return await self.sessions.renew(await self.sessions.find(token), narrower)
@@ -108,6 +109,13 @@ async def test_every_login_is_a_session_of_its_own_with_secrets_of_full_length(w
     assert len({login.session.id for login in logins}) == len({login.refresh_token for login in logins}) == 50
     assert {len(login.session.id) for login in logins} == {26}
     assert {len(login.refresh_token) for login in logins} == {69}
+
+
+async def test_a_password_that_was_changed_while_it_was_verified_begins_no_session(world: World) -> None:
+    await world.users.change("u-ada", "the hash of another", None)
+    with pytest.raises(InvalidCredentials):
+        await world.begin()
+    assert await world.users.sessions.page("u-ada", None, 10) == []
 
 
 async def test_a_session_slides_along_as_long_as_it_is_refreshed(world: World) -> None:
@@ -245,7 +253,7 @@ def test_nothing_prints_a_refresh_token() -> None:
 
     async def shown() -> tuple[str, str]:
         world = await brief(TERMS)
-        granted = await world.sessions.begin(user, None, CLI)
+        granted = await world.sessions.begin(Proven(user, "h"), None, CLI)
         presented = await world.sessions.find(granted.refresh_token)
         return granted.refresh_token, repr(granted) + repr(presented)
 

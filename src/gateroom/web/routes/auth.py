@@ -35,8 +35,8 @@ async def login(request: Request, body: LoginRequest, runtime: CurrentRuntime) -
         origin = origins.origin_of(request)
         if origin is not None and not origins.is_allowed(origin, request, runtime.options):
             raise OriginNotAllowed
-    user = await authenticate(request, runtime, body.username, body.password)
-    granted = await runtime.sessions.begin(user, None, device_of(request))
+    proven = await authenticate(request, runtime, body.username, body.password)
+    granted = await runtime.sessions.begin(proven, None, device_of(request))
     return in_cookies(granted, request, runtime) if body.cookie else in_body(granted)
 
 

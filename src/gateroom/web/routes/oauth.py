@@ -96,10 +96,11 @@ async def _by_password(
     client_id: str,
 ) -> Response:
     try:
-        user = await authenticate(request, runtime, username, password)
+        proven = await authenticate(request, runtime, username, password)
+        granted = await runtime.sessions.begin(proven, requested, device_of(request, client_id))
     except InvalidCredentials as error:
         return oauth_error(400, "invalid_grant", error.detail)
-    return in_body(await runtime.sessions.begin(user, requested, device_of(request, client_id)))
+    return in_body(granted)
 
 
 async def _by_refresh_token(
