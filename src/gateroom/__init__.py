@@ -8,6 +8,7 @@ from gateroom.auth.principal import Principal
 from gateroom.settings import Settings
 from gateroom.version import __version__
 from gateroom.web.deps import CurrentPrincipal, SocketPrincipal, require_scope
+from gateroom.web.embedding import connections_of, publish, send_to_user
 
 __all__ = [
     "CurrentPrincipal",
@@ -16,6 +17,9 @@ __all__ = [
     "Settings",
     "SocketPrincipal",
     "__version__",
+    "connections_of",
     "create_app",
+    "publish",
     "require_scope",
+    "send_to_user",
 ]

@@ -1,6 +1,5 @@
 """The composition root: the only file that names adapters; owns what is opened and closes it again."""
 
-import json
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -26,10 +25,8 @@ from gateroom.auth.sessions import Sessions
 from gateroom.auth.throttle import LoginThrottle
 from gateroom.auth.tickets import Tickets
 from gateroom.broker.local import LocalBroker
-from gateroom.errors import InvalidCommand
 from gateroom.opening import Stores, access_tokens, key_directory, open_stores, room_kinds, session_terms
 from gateroom.outbound.key_sets import KeySetClient
-from gateroom.protocol.codec import check_json
 from gateroom.protocol.events import SERVER, Person
 from gateroom.realtime.chores import Chore, Chores
 from gateroom.realtime.control import Control
@@ -58,6 +55,7 @@ from gateroom.rooms.templates import Template, Templates
 from gateroom.server.profile import STATE_KEY, ServerProfile
 from gateroom.settings import Settings
 from gateroom.version import __version__
+from gateroom.web import embedding
 from gateroom.web.api import Edge, add_to
 from gateroom.web.metrics import registry_of
 from gateroom.web.runtime import Runtime, WebOptions
@@ -115,29 +113,16 @@ class Gateroom:
     # For the application Gateroom is part of
 
     async def publish(self, room: str, data: Any, *, sender: Person = SERVER, key: str | None = None) -> Position:
-        """Publish any JSON value to a room, whoever may write there; with the same `key` of the same sender only once.
-
-        Raises `NotFound`, `Unavailable` or `InvalidCommand`.
-        """
-        runtime = self._started()
-        kind = await runtime.live.standings.kind_of(room)
-        return await runtime.publisher.to_room(room, kind, sender, _json(data), key)
+        """See `gateroom.publish`."""
+        return await embedding.publish(self._started(), room, data, sender=sender, key=key)
 
     async def send_to_user(self, user: str, data: Any, *, sender: Person = SERVER, key: str | None = None) -> int:
-        """Send any JSON value to a user (id or @username); returns how many connections have it now.
-
-        It waits in the inbox where there are none. With the same `key` of the same sender it is sent only once.
-
-        Raises `NotFound`, `Unavailable` or `InvalidCommand`.
-        """
-        runtime = self._started()
-        recipient = await runtime.people.find(user)
-        _, connections = await runtime.publisher.to_user(recipient.id, sender, _json(data), key)
-        return connections
+        """See `gateroom.send_to_user`."""
+        return await embedding.send_to_user(self._started(), user, data, sender=sender, key=key)
 
     def connections_of(self, user_id: str) -> Sequence[str]:
-        """Return the ids of a user's live connections to this process."""
-        return [connection.id for connection in self._started().live.hub.connections_of(user_id)]
+        """See `gateroom.connections_of`."""
+        return embedding.connections_of(self._started(), user_id)
 
     def _started(self) -> Runtime:
         if self._runtime is None:
@@ -314,15 +299,6 @@ def _options(settings: Settings) -> WebOptions:
         cookie_secure=settings.auth.cookie_secure,
         metrics=settings.observability.metrics,
     )
-
-
-def _json(data: Any) -> bytes:
-    try:
-        text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError):
-        raise InvalidCommand("The data is not a JSON value.") from None
-    check_json(text)
-    return text
 
 
 def _print(account: NewAccount) -> None:

@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Depends, FastAPI, HTTPException, WebSocket
+from fastapi import Depends, FastAPI, HTTPException, Request, WebSocket
 from starlette.testclient import TestClient
 
-from gateroom import CurrentPrincipal, Gateroom, Principal, SocketPrincipal, require_scope
+from gateroom import (
+    CurrentPrincipal,
+    Gateroom,
+    Principal,
+    SocketPrincipal,
+    connections_of,
+    publish,
+    require_scope,
+    send_to_user,
+)
 from gateroom.errors import Forbidden, InvalidCommand
 from support.in_process import HOST, SUBPROTOCOL, Account, InProcess, settings_for
 
@@ -43,7 +52,7 @@ def make_shop(data_dir: Path) -> Shop:
     shop.gateroom.install(app)
     add_http_endpoints(app)
     add_sockets(app)
-    add_publishing(app, shop.gateroom)
+    add_publishing(app)
     return shop
 
 
@@ -85,18 +94,18 @@ def add_sockets(app: FastAPI) -> None:
         await websocket.close()
 
 
-def add_publishing(app: FastAPI, gateroom: Gateroom) -> None:
+def add_publishing(app: FastAPI) -> None:
     @app.post("/shop/say/{room}")
-    async def say(room: str, _: CurrentPrincipal) -> int:
-        return (await gateroom.publish(room, {"text": "from the shop"})).seq
+    async def say(request: Request, room: str, _: CurrentPrincipal) -> int:
+        return (await publish(request, room, {"text": "from the shop"})).seq
 
     @app.post("/shop/tell/{user}")
     async def tell(user: str, _: CurrentPrincipal) -> int:
-        return await gateroom.send_to_user(user, {"text": "your order"})
+        return await send_to_user(app, user, {"text": "your order"})
 
     @app.get("/shop/connections")
-    async def connections(principal: CurrentPrincipal) -> list[str]:
-        return list(gateroom.connections_of(principal.user_id))
+    async def connections(request: Request, principal: CurrentPrincipal) -> list[str]:
+        return list(connections_of(request, principal.user_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from gateroom.auth.accounts import Accounts
@@ -68,11 +69,16 @@ class Runtime:
 
 
 def runtime_of(connection: HTTPConnection) -> Runtime:
-    """Return the runtime of the application that serves this request or socket.
+    """Return the runtime of the application that serves this request or socket; see `runtime_in`."""
+    return runtime_in(connection.app)
 
-    Raises `RuntimeError` when the application's lifespan has not run, so that nothing could be opened.
+
+def runtime_in(app: Starlette) -> Runtime:
+    """Return the runtime of an application.
+
+    Raises `RuntimeError` when its lifespan has not run, so that nothing could be opened.
     """
-    runtime = getattr(connection.app.state, "gateroom", None)
+    runtime = getattr(app.state, "gateroom", None)
     if not isinstance(runtime, Runtime):
         raise RuntimeError(
             "Gateroom is not started: run the application's lifespan (`with TestClient(app):` in tests)."
