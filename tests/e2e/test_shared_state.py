@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import jsonpatch
 import pytest
 
+from support.cli import Ran, run_cli
 from support.gateway import RunningGateway, running_gateway
 from support.v1_client import Frame, V1Client
 
@@ -24,8 +25,8 @@ def gateway() -> Iterator[RunningGateway]:
         yield running
 
 
-def make_room(gateway: RunningGateway, kind: str) -> str:
-    room = f"board-{kind}"
+def make_room(gateway: RunningGateway, kind: str, name: str = "board") -> str:
+    room = f"{name}-{kind}"
     with gateway.client() as client:
         headers = {"Authorization": f"Bearer {gateway.token()}"}
         answer = client.post("/api/rooms", json={"id": room, "kind": kind}, headers=headers)
@@ -76,6 +77,23 @@ def test_a_hundred_who_patch_one_version_are_let_through_one_by_one(gateway: Run
                 client.command("patch", room="lobby", version=base + turn, patch=[])
             outcomes = [client.answer() for client in clients]
             assert sorted(outcome.get("code", "") for outcome in outcomes) == ["", *["conflict"] * (turns - 1)]
+
+
+def test_the_command_line_shows_the_state_of_a_durable_room(gateway: RunningGateway) -> None:
+    board, note = make_room(gateway, "default", "shown"), make_room(gateway, "note", "hidden")
+    settings = {"GATEROOM_ROOMS__KINDS__NOTE__DURABILITY": "memory"}
+
+    def state(room: str, *args: str) -> Ran:
+        return run_cli("rooms", "state", room, "--data-dir", gateway.data_dir, *args, environment=settings)
+
+    assert state(board, "--json").json == {"state_version": 0, "state": {}}
+    with V1Client(gateway, gateway.token()) as client:
+        client.join(board)
+        client.ask("patch", room=board, patch=[{"op": "add", "path": "/menu", "value": "sopa de ajo y ñora"}])
+    assert state(board, "--json").json == {"state_version": 1, "state": {"menu": "sopa de ajo y ñora"}}
+    assert "ñora" in state(board).out
+    assert state(note).sentence == "rooms of kind note are not durable; read it from the running server"
+    assert "there is no room called nowhere" in state("nowhere").sentence
 
 
 def test_evil_patches_do_not_keep_others_waiting(gateway: RunningGateway) -> None:

@@ -1,5 +1,6 @@
 """`gateroom rooms`: rooms and members, straight in the database; a running server follows within half a minute."""
 
+import json
 import re
 import time
 from typing import Annotated
@@ -12,7 +13,10 @@ from gateroom.errors import Conflict, NotFound
 from gateroom.names import ROOM_ID_PATTERN
 from gateroom.opening import Stores, room_kinds
 from gateroom.protocol.events import rfc3339
-from gateroom.rooms.model import Member, Role, Room, Visibility
+from gateroom.protocol.patches import State
+from gateroom.realtime.ports import retention_of
+from gateroom.realtime.topics import room_topic
+from gateroom.rooms.model import Member, Role, Room, RoomKind, Visibility
 
 app = typer.Typer(no_args_is_help=True, help="Manage rooms and their members.")
 
@@ -107,6 +111,24 @@ def member(
         return []
 
     show([_member(found) for found in with_stores(settings_of(config, data_dir), work)], as_json=as_json)
+
+
+@app.command()
+def state(room: RoomId, config: Config = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Print the document that a room shares, with its version; of a room that is not durable only the server has it."""
+    settings = settings_of(config, data_dir)
+
+    async def work(stores: Stores) -> State:
+        kind = room_kinds(settings).get((await existing_room(stores, room)).kind, RoomKind())
+        if not retention_of(kind).durable:
+            raise Refused(f"rooms of kind {kind.name} are not durable; read it from the running server")
+        topic = room_topic(room)
+        opened = (await stores.streams.open([topic])).get(topic)
+        return opened.state if opened else State()
+
+    found = with_stores(settings, work)
+    shown = {"state_version": found.version, "state": json.loads(found.text)}
+    typer.echo(json.dumps(shown, ensure_ascii=as_json, indent=None if as_json else 2))
 
 
 @app.command()

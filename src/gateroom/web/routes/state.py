@@ -82,7 +82,7 @@ async def state(room: RoomId, request: Request, principal: CurrentPrincipal, run
     """Read the room's document: `{}` until somebody changes it. ETag and State-Version say which version it is."""
     _, standing = await runtime.live.standings.allowed(principal, room, Action.READ)
     head, found = await _current(runtime, room, standing.kind)
-    headers = {**_named(head, found.version), "Cache-Control": "no-cache"}
+    headers = {**_named(head, found.version), "Cache-Control": "private, no-cache"}
     known = _tags(request, "if-none-match")
     if known is not None and ("*" in known or _etag(head, found.version) in {tag.removeprefix("W/") for tag in known}):
         return Response(status_code=304, headers=headers)
