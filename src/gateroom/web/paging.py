@@ -19,7 +19,14 @@ class Paging:
     def __init__(
         self,
         limit: Annotated[int, Query(ge=1, le=200, description="How many at the most.")] = 50,
-        cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before.")] = None,
+        cursor: Annotated[
+            str | None,
+            Query(
+                max_length=400,
+                description="`next` of the page before.",
+                json_schema_extra={"pattern": "^[A-Za-z0-9_-]*={0,2}$"},
+            ),
+        ] = None,
     ) -> None:
         self.limit = limit
         self.after = _opened(cursor) if cursor else None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from pydantic import Field, StringConstraints
 
+from gateroom.auth.passwords import MAX_LENGTH as MAX_PASSWORD_LENGTH
 from gateroom.names import ROOM_ID_PATTERN, USER_REFERENCE_PATTERN, USERNAME_PATTERN
 from gateroom.protocol.codec import check_json
 from gateroom.rooms.model import Role, Visibility
@@ -28,6 +29,15 @@ RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}
 Capacity = Annotated[int, Field(ge=0, le=1_000_000_000, description="Users at once; 0: no limit.")]
 Ttl = Annotated[
     float, Field(ge=0, le=315_360_000, description="Seconds the room lives after it was last used; 0: for good.")
+]
+# Told to readers of the document; what is wrong with a password is said by `auth.passwords`.
+NewPassword = Annotated[
+    str,
+    Field(
+        max_length=4096,
+        examples=["correct horse battery staple"],
+        json_schema_extra={"minLength": 8, "maxLength": MAX_PASSWORD_LENGTH},
+    ),
 ]
 Title = Annotated[str, StringConstraints(max_length=200)]
 
@@ -115,7 +125,7 @@ class RefreshRequest(_Body):
 
 class PasswordChange(_Body):
     current_password: Annotated[str, Field(max_length=1024, examples=["the password so far"])]
-    new_password: Annotated[str, Field(max_length=4096, examples=["correct horse battery staple"])]
+    new_password: NewPassword
 
 
 class SessionView(_Body):
@@ -143,7 +153,7 @@ class Me(Profile):
 
 class NewUser(_Body):
     username: Username = Field(examples=["ada"])
-    password: Annotated[str, Field(max_length=4096, examples=["correct horse battery staple"])]
+    password: NewPassword
     roles: Annotated[list[RoleName], Field(max_length=32)] = Field([])
     scopes: Annotated[list[ScopeName], Field(max_length=64)] | None = Field(
         None, description="Left out: the configured default scopes."
@@ -165,7 +175,7 @@ class UserView(Profile):
 
 class NewRoom(_Body):
     id: RoomId
-    kind: Annotated[str, Field(max_length=40)] = "default"
+    kind: Annotated[str, Field(max_length=40, json_schema_extra={"pattern": "^[a-z0-9_-]{1,32}$"})] = "default"
     title: Title = ""
     visibility: Visibility = Visibility.PRIVATE
     capacity: Capacity | None = Field(None, description="Users at once; 0: no limit; left out: as its kind has it.")

@@ -29,7 +29,10 @@ def _wanted(
     target: Annotated[
         str | None, Query(max_length=200, description="What it was done to, or the room.", examples=["room:lobby"])
     ] = None,
-    since: Annotated[str | None, Query(max_length=40, description="The earliest moment, RFC 3339.")] = None,
+    since: Annotated[
+        str | None,
+        Query(max_length=40, description="The earliest moment, RFC 3339.", json_schema_extra={"format": "date-time"}),
+    ] = None,
 ) -> AuditFilter:
     return AuditFilter(actor, action, target, None if since is None else _moment(since))
 

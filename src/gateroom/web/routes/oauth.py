@@ -25,7 +25,7 @@ GRANT_TYPES = (_PASSWORD, _REFRESH)
 
 Introspector = Annotated[Principal, Depends(require_scope(Scope.TOKENS_INTROSPECT))]
 RefreshTokenField = Annotated[str | None, Form(examples=["grr_…"], json_schema_extra={"format": "password"})]
-TokenField = Annotated[str | None, Form(examples=["eyJ0eXAiOiJhdCtqd3Qi…"], json_schema_extra={"format": "password"})]
+TokenField = Annotated[str, Form(examples=["eyJ0eXAiOiJhdCtqd3Qi…"], json_schema_extra={"format": "password"})]
 HintField = Annotated[str | None, Form(description="Ignored: a token says what it is.")]
 
 _FORM_ERRORS: dict[int | str, dict[str, Any]] = {
@@ -121,8 +121,9 @@ async def _by_refresh_token(
 @router.post(
     "/revoke",
     summary="End a token (OAuth 2)",
+    response_class=Response,  # without a body
     responses={
-        200: {"description": "It is not good any more, if it ever was.", "content": {}},
+        200: {"description": "It is not good any more, if it ever was."},
         401: {"model": OAuthProblem, "description": "invalid_client: there are no confidential clients"},
         **_FORM_ERRORS,
     },
@@ -130,7 +131,7 @@ async def _by_refresh_token(
 async def revoke(
     request: Request,
     runtime: CurrentRuntime,
-    token: TokenField = None,
+    token: TokenField,
     token_type_hint: HintField = None,
     client_id: Annotated[str | None, Form()] = None,
     client_secret: Annotated[str | None, Form(json_schema_extra={"format": "password"})] = None,
@@ -139,8 +140,8 @@ async def revoke(
 
     Whoever holds a token may end it. The answer is the same for a token that nobody knows.
     """
-    if await form_of(request) is None or not token:
-        return oauth_error(400, "invalid_request", "The parameter token is required, once.")
+    if await form_of(request) is None:
+        return oauth_error(400, "invalid_request", "A parameter is given twice.")
     if client_secret or authenticates_a_client(request):
         return invalid_client()
     try:
@@ -168,15 +169,15 @@ async def introspect(
     request: Request,
     runtime: CurrentRuntime,
     _: Introspector,
-    token: TokenField = None,
+    token: TokenField,
     token_type_hint: HintField = None,
 ) -> Response:
     """Show what an access token allows now, its account and session considered (RFC 7662).
 
     Of anything else, refresh tokens included, it says `{"active": false}` and no more. Needs scope `tokens:introspect`.
     """
-    if await form_of(request) is None or not token:
-        return oauth_error(400, "invalid_request", "The parameter token is required, once.")
+    if await form_of(request) is None:
+        return oauth_error(400, "invalid_request", "A parameter is given twice.")
     try:
         claims = await runtime.bearers.claims(token)
         shown = _active(claims, await runtime.accounts.principal(claims))

@@ -141,7 +141,15 @@ async def history(
     room: RoomId,
     principal: CurrentPrincipal,
     runtime: CurrentRuntime,
-    since: Annotated[str | None, Query(max_length=90, description="A position.", examples=["Jd8x1wQk:42"])] = None,
+    since: Annotated[
+        str | None,
+        Query(
+            max_length=90,
+            description="A position.",
+            examples=["Jd8x1wQk:42"],
+            json_schema_extra={"pattern": "^(.+:[0-9]+)?$"},
+        ),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="How many at the most.")] = 100,
 ) -> History:
     """Read what the room keeps after a position, oldest first."""
