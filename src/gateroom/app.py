@@ -186,11 +186,11 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
         activity,
     )
     control = Control(live)
+    audit = Audit(stores.audit, time.time, time.monotonic)
     clocks, scopes = (time.time, time.monotonic), stores.registry.default_scopes
-    newcomers = OutsideAccounts(stores.identities, accounts, scopes, *clocks, control.account_changed)
+    newcomers = OutsideAccounts(stores.identities, accounts, scopes, *clocks, control.account_changed, audit.record)
     outsiders = Outsiders(trusted, newcomers, time.time)
     bearers = Bearers(tokens, outsiders if trusted else None)
-    audit = Audit(stores.audit, time.time, time.monotonic)
     runtime = Runtime(
         options=_options(settings),
         ring=ring,

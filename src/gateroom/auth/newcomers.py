@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
 from gateroom.auth.accounts import Accounts
+from gateroom.auth.audit import OK
 from gateroom.auth.claims import Claims
 from gateroom.auth.ids import new_id
 from gateroom.auth.outside_claims import IssuerRules, OutsideClaims
-from gateroom.auth.ports import Clock, Identity, IdentityStore, User
+from gateroom.auth.ports import AuditEntry, Clock, Identity, IdentityStore, User
 from gateroom.auth.principal import OUTSIDE_SESSION
 from gateroom.auth.recent import Recent
 from gateroom.auth.registry import MAX_ROLES, is_role
 from gateroom.errors import Conflict, NotFound, UserDisabled
-from gateroom.incidents import note
 
 MEMORY_SIZE = 50_000  # subjects
 RECHECK = 30.0  # seconds after which a link that another program made or took away is seen
@@ -28,6 +28,7 @@ class OutsideAccounts:
 
     A name never leads to an account: whoever is called like somebody here gets another name. Where the rules tell roles
     or scopes, the account follows what the newest token says; `changed` is told then, so that live sockets follow too.
+    Both are audited.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class OutsideAccounts:
         now: Clock,
         monotonic: Clock,
         changed: Callable[[User], Awaitable[None]],
+        record: Callable[[AuditEntry], Awaitable[None]],
     ) -> None:
         self._identities = identities
         self._accounts = accounts
@@ -45,6 +47,7 @@ class OutsideAccounts:
         self._now = now
         self._recent: Recent[tuple[str, str], Identity] = Recent(MEMORY_SIZE, RECHECK, monotonic)
         self._changed = changed
+        self._record = record
 
     async def admit(self, stranger: OutsideClaims, rules: IssuerRules, token_id: str) -> Claims:
         """Return the claims of the account. Raises `UserDisabled` when there is none, and what the store raises."""
@@ -89,7 +92,7 @@ class OutsideAccounts:
                 if (found := await self._identities.find(stranger.issuer, stranger.subject)) is not None:
                     return found
             else:
-                note("outside_account_created", user=user.id, username=name, issuer=stranger.issuer)
+                await self._audit("identities.create", replace(user, username=name))
                 return identity
         raise Conflict
 
@@ -111,7 +114,11 @@ class OutsideAccounts:
         self._accounts.forget(user.id)
         fresh = await self._accounts.get(user.id)
         await self._changed(fresh)
+        await self._audit("identities.follow", fresh)
         return fresh
+
+    async def _audit(self, action: str, user: User) -> None:
+        await self._record(AuditEntry(action, OK, user.id, user.username, target=f"user:{user.id}"))
 
     def _scopes(self, stranger: OutsideClaims, rules: IssuerRules) -> frozenset[str]:
         return self._default_scopes | rules.scopes_of(stranger.roles)

@@ -10,7 +10,7 @@ from gateroom.auth.alive import Alive
 from gateroom.auth.claims import Claims
 from gateroom.auth.newcomers import RECHECK, OutsideAccounts
 from gateroom.auth.outside_claims import IssuerRules, OutsideClaims
-from gateroom.auth.ports import Identity, User
+from gateroom.auth.ports import AuditEntry, Identity, User
 from gateroom.auth.principal import OUTSIDE_SESSION
 from gateroom.errors import UserDisabled
 from support.clock import FrozenClock
@@ -41,12 +41,15 @@ class Town:
         self.stores = in_memory()
         self.clock = FrozenClock(1_800_000_000)
         self.changed: list[User] = []
+        self.audited: list[tuple[str, str | None]] = []
         self.newcomers = self.another_process()
 
     def another_process(self) -> OutsideAccounts:
         alive = Alive(self.stores.sessions, self.stores.revocations, self.clock, self.clock)
         accounts = Accounts(self.stores.users, alive, self.clock)
-        return OutsideAccounts(self.stores.identities, accounts, DEFAULT, self.clock, self.clock, self._note)
+        return OutsideAccounts(
+            self.stores.identities, accounts, DEFAULT, self.clock, self.clock, self._note, self._record
+        )
 
     async def admit(self, stranger: OutsideClaims, rules: IssuerRules = RULES) -> Claims:
         return await self.newcomers.admit(stranger, rules, "t-1")
@@ -55,6 +58,9 @@ class Town:
         found = await self.stores.users.by_id(claims.sub)
         assert found is not None
         return found
+
+    async def _record(self, entry: AuditEntry) -> None:
+        self.audited.append((entry.action, entry.target))
 
     async def _note(self, user: User) -> None:
         self.changed.append(user)
@@ -164,6 +170,7 @@ async def test_roles_and_what_they_bring_follow_the_issuer(town: Town) -> None:
     assert (dismissed.roles, dismissed.scope) == (frozenset({"staff"}), DEFAULT)
     assert town.changed == [await town.user(claims)]
     assert town.changed[0].scopes == DEFAULT
+    assert town.audited == [("identities.create", f"user:{user.id}"), ("identities.follow", f"user:{user.id}")]
 
     older = await town.admit(chief, ROLES)
     assert older.scope == DEFAULT
