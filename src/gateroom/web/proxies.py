@@ -82,7 +82,7 @@ def _list(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> list[str]:
 
 def _parsed(text: str | None) -> Address | None:
     """Read an address with or without a port, as proxies write them; an IPv4 one in IPv6 clothes is IPv4."""
-    if text is None:
+    if text is None or "%" in text:  # a zone is any text, and means something on the sender's machine only
         return None
     if text.startswith("["):
         text = text[1:].partition("]")[0]

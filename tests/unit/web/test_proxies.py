@@ -59,6 +59,7 @@ async def seen(
         ("unknown", PROXY),
         ("1.2.3", PROXY),
         (f"{CLIENT}%eth0", PROXY),
+        ("fe80::1%<script>", PROXY),
         ("\u0661.1.1.1", PROXY),
         (", ".join([CLIENT] + ["10.0.0.2"] * 100), "10.0.0.2"),
     ],
