@@ -243,7 +243,8 @@ class LiveWorld:
             user = a_user(name, scopes=USUAL_SCOPES | frozenset(scopes))
             await self.stores.users.add(user, "no hash")
         session = a_session(f"s-{name}", user.id)
-        if await self.stores.sessions.by_id(session.id) is None:
+        # The session of a disabled account has ended, and it gets no other: what is refused is its token.
+        if not user.disabled and await self.stores.sessions.by_id(session.id) is None:
             await self.stores.sessions.add(session, Link(session.id.encode(), b""))
             self.alive.begun(session)
         now = self.clock()
