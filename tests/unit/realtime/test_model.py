@@ -2,7 +2,8 @@
 
 Nothing of a private room reaches whoever was outside when it was published, nor is anything of the muted or of viewers
 heard; every stream is gapless, across restarts too; every command has exactly one answer, in the order of its room;
-who comes and goes is told in turn and as it is; and when all have gone nothing is left.
+who comes and goes is told in turn and as it is; a room's state is what every change together makes, for all alike; and
+when all have gone nothing is left.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import jsonpatch
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -55,6 +57,7 @@ class Client:
     room: str | None = None  # of a socket for one room
     asked: dict[int, tuple[str, str, object]] = field(default_factory=dict)  # unanswered: kind, room, `since` or data
     at: dict[str, tuple[str, int]] = field(default_factory=dict)  # position in each room it is in
+    state: dict[str, tuple[int, Any]] = field(default_factory=dict)  # version and document of each room it is in
     told: dict[str, dict[str, str]] = field(default_factory=dict)  # by room: who came or went last, by name
     heard: list[str] = field(default_factory=list)  # on a socket for one room
 
@@ -77,6 +80,7 @@ class LiveModel(RuleBasedStateMachine):
         # When somebody's rights in a room came or went: whether they may read, and write.
         self.rights: dict[tuple[str, str], list[tuple[int, tuple[bool, bool]]]] = defaultdict(list)
         self.heads: dict[str, Position] = {}  # before the last restart
+        self.versions: dict[str, int] = {}  # of the states then
         self.changes: list[tuple[asyncio.Task[None], list[str], str]] = []  # under way: for whom, in which room
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -116,7 +120,7 @@ class LiveModel(RuleBasedStateMachine):
         self.world.sql.release()
         try:
             peer = self.run(self.world.connect(user))
-        except UserDisabled:
+        except (UserDisabled, NotFound):  # who is disabled has no session either
             return
         self.clients.append(Client(peer))
 
@@ -125,7 +129,7 @@ class LiveModel(RuleBasedStateMachine):
         self.world.sql.release()
         try:
             peer = self.run(self.world.connect(user, "room", room=room))
-        except (UserDisabled, Forbidden, Banned, RoomFull):
+        except (UserDisabled, NotFound, Forbidden, Banned, RoomFull):
             return
         self.clients.append(Client(peer, room))
 
@@ -186,7 +190,7 @@ class LiveModel(RuleBasedStateMachine):
     @rule(
         which=which,
         room=rooms,
-        kinds=st.lists(st.sampled_from(["join", "leave", "publish", "presence", "history"]), min_size=1),
+        kinds=st.lists(st.sampled_from(["join", "leave", "publish", "patch", "presence", "history"]), min_size=1),
     )
     def command(self, which: int, room: str, kinds: list[str]) -> None:
         client = self.clients[which % len(self.clients)]
@@ -196,6 +200,9 @@ class LiveModel(RuleBasedStateMachine):
                     client.peer.send(self._new_data(client, client.room))
                 elif kind == "publish":
                     self._ask(client, kind, room, data=self._new_data(client, room))
+                elif kind == "patch":
+                    operation = {"op": "add", "path": f"/{self._new_data(client, room)}", "value": 1}
+                    self._ask(client, kind, room, patch=[operation])
                 else:
                     self._ask(client, kind, room)
 
@@ -325,6 +332,8 @@ class LiveModel(RuleBasedStateMachine):
         """End the process in good order, and start another one on the same data."""
         self._finish()
         self.heads = {room: head for room in ROOMS if (head := self.world.broker.head(f"room:{room}"))}
+        states = {room: self.world.broker.state(f"room:{room}") for room in ROOMS}
+        self.versions = {room: state.version for room, state in states.items() if state}
         with self.within_a_tick():
             self.world.control.stop()
         self.run(settle())
@@ -382,6 +391,11 @@ class LiveModel(RuleBasedStateMachine):
             assert (frame["epoch"], frame["seq"]) == (epoch, seq + 1), (frame, seq)
             client.at[room] = (epoch, seq + 1)
             self._was_inside(client, frame["data"], room)
+        elif frame["type"] == "state":
+            version, document = client.state[room]
+            assert frame["state_version"] == version + 1, (frame, version)
+            client.state[room] = (version + 1, jsonpatch.apply_patch(document, frame["patch"]))
+            self._was_inside(client, frame["patch"][0]["path"].removeprefix("/"), room)
         elif frame["type"] in ("joined", "left"):
             assert room in client.at, frame
             assert frame["user"]["name"] != client.peer.name
@@ -390,6 +404,7 @@ class LiveModel(RuleBasedStateMachine):
             told[frame["user"]["name"]] = frame["type"]
         elif frame["type"] == "removed":
             del client.at[room]
+            del client.state[room]
             client.told.pop(room, None)
         else:
             assert frame["type"] == "welcome", frame
@@ -404,11 +419,13 @@ class LiveModel(RuleBasedStateMachine):
         elif kind == "join":
             position = frame["position"]
             self._judge_missed(client, frame, since)
+            self._judge_state(client, frame)
             client.at[room] = (position["epoch"], position["seq"])
         elif kind == "leave":
             del client.at[room]
+            del client.state[room]
             client.told.pop(room, None)
-        elif kind != "publish":  # which may have been taken before its author was removed
+        elif kind not in ("publish", "patch"):  # which may have been taken before its author was removed
             assert room in client.at, (kind, frame)
 
     def _judge_missed(self, client: Client, frame: Frame, since: Any) -> None:
@@ -419,6 +436,14 @@ class LiveModel(RuleBasedStateMachine):
         else:
             first = since["seq"] + 1 if frame["recovered"] else head - len(missed) + 1
             assert missed == list(range(first, head + 1)), (frame, since)
+
+    def _judge_state(self, client: Client, frame: Frame) -> None:
+        """Who joins again has followed every change; a restart loses none."""
+        room, state = frame["room"], (frame["state_version"], frame["state"])
+        assert client.state.setdefault(room, state) == state
+        head = self.heads.get(room)
+        if head is not None and head.epoch == frame["position"]["epoch"]:
+            assert state[0] >= self.versions[room]
 
     def _judge_bare(self, client: Client, data: str) -> None:
         assert client.room is not None
@@ -444,6 +469,9 @@ class LiveModel(RuleBasedStateMachine):
             head = self.world.broker.head(f"room:{room}")
             assert head is not None
             assert position == (head.epoch, head.seq), room
+            state = self.world.broker.state(f"room:{room}")
+            assert state is not None
+            assert client.state[room] == (state.version, json.loads(state.text)), room
             here = {person.name for person, _ in self.world.hub.people(f"room:{room}")}
             assert {name: name in here for name in client.told.get(room, {})} == {
                 name: last == "joined" for name, last in client.told.get(room, {}).items()
