@@ -26,8 +26,9 @@ help:
 run: $(VENV)/.run
 	@exec $(BIN)/gateroom serve $(ARGS)
 
+# All of them: several files at a time, one for each processor, then what measures alone. ARGS: in order, in one process.
 test: $(VENV)/.dev
-	@$(BIN)/pytest $(ARGS)
+	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(BIN)/pytest -m "not alone" --numprocesses auto --dist loadfile && $(BIN)/pytest -m alone)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

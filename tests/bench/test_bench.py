@@ -20,6 +20,8 @@ from gateroom.bench.results import Results
 from gateroom.bench.run import MEMORY, Plan, Suite, delivery, measures
 from support.require import require_tool
 
+pytestmark = pytest.mark.alone
+
 TINY = Plan("tiny", 1, 0.1, 0.3, 5, (1, 64), (3,), 4)
 MEMBERS = 7
 

@@ -6,9 +6,12 @@ import time
 from functools import partial
 
 import picows
+import pytest
 
 from gateroom.bench.measure import cpu_seconds
 from support.gateway import RunningGateway, running_gateway
+
+pytestmark = pytest.mark.alone
 
 ROOMS, IN_FLIGHT = 4, 128
 ACKS = 30_000

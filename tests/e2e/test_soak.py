@@ -30,6 +30,8 @@ from support.patience import until
 from support.raw_client import RawClient
 from support.serving import Serving
 
+pytestmark = pytest.mark.alone
+
 FULL = os.environ.get("GATEROOM_SOAK") == "full"
 CONNECTIONS = 10_000 if FULL else 1_000
 HELD = 60.0 if FULL else 0.0  # seconds, while a tenth of them is exchanged again and again

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 
+import pytest
+
 from support.gateway import RunningGateway, running_gateway
 from support.gauges import OPEN, Gauges, closes, faults_in, gauges_of
 from support.herds import Flight, full_room
 from support.v1_client import V1Client
+
+pytestmark = pytest.mark.alone
 
 SECONDS = 60.0 if os.environ.get("GATEROOM_SOAK") == "full" else 3.0  # of each kind
 ROUNDS = 3  # that the seconds are divided into, since machines have moods
