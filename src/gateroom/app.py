@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from gateroom.auth.accounts import Accounts
 from gateroom.auth.alive import Alive
+from gateroom.auth.api_keys import ApiKeys
 from gateroom.auth.audit import Audit
 from gateroom.auth.bearers import Bearers
 from gateroom.auth.csrf import Csrf
@@ -21,6 +22,7 @@ from gateroom.auth.login import Login
 from gateroom.auth.newcomers import OutsideAccounts
 from gateroom.auth.outsiders import Issuer, Outsiders
 from gateroom.auth.people import People
+from gateroom.auth.registration import Registration
 from gateroom.auth.sessions import Sessions
 from gateroom.auth.throttle import LoginThrottle
 from gateroom.auth.tickets import Tickets
@@ -160,7 +162,7 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
     directory = key_directory(settings)
     ring = ring_of(directory.keys())
     tokens = access_tokens(settings, ring)
-    alive = Alive(stores.sessions, stores.revocations, time.time, time.monotonic)
+    alive = Alive(stores.sessions, stores.revocations, stores.api_keys, time.time, time.monotonic)
     await alive.load()
     accounts = Accounts(stores.users, alive, time.monotonic)
     people = People(stores.users, accounts, time.monotonic)
@@ -196,6 +198,7 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
     newcomers = OutsideAccounts(stores.identities, accounts, scopes, *clocks, control.account_changed, audit.record)
     outsiders = Outsiders(trusted, newcomers, time.time)
     bearers = Bearers(tokens, outsiders if trusted else None)
+    api_keys = ApiKeys(stores.api_keys, alive, accounts, control, time.time)
     runtime = Runtime(
         options=_options(settings),
         ring=ring,
@@ -207,6 +210,8 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
         login=Login(
             stores.users, stores.users, stores.passwords, LoginThrottle(settings.auth.login_rate, time.monotonic)
         ),
+        api_keys=api_keys,
+        registration=Registration(stores.registry, is_open=settings.auth.registration == "open", clock=time.monotonic),
         audit=audit,
         audit_log=stores.audit,
         sessions=Sessions(
@@ -234,7 +239,7 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
         metrics=registry_of(live),
         checks={"storage": stores.check},
     )
-    chores = Chores(_chores(settings, stores, audit))
+    chores = Chores(_chores(settings, stores, audit, api_keys))
     sweep = Sweep(live, broker.trim)
     keeper = Keeper(live, stores.lives, control, kinds)
     recheck = Recheck(
@@ -267,7 +272,7 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
             await alive.close()
 
 
-def _chores(settings: Settings, stores: Stores, audit: Audit) -> Mapping[str, tuple[float, Chore]]:
+def _chores(settings: Settings, stores: Stores, audit: Audit, api_keys: ApiKeys) -> Mapping[str, tuple[float, Chore]]:
     kept = settings.observability.audit_ttl
 
     async def trim_audit() -> None:
@@ -275,6 +280,7 @@ def _chores(settings: Settings, stores: Stores, audit: Audit) -> Mapping[str, tu
             await stores.audit.trim(time.time() - kept)
 
     return {
+        "api_keys": (60, api_keys.flush),
         "audit": (1, audit.flush),
         "audit_held_back": (60, audit.tell_held_back),
         "audit_trim": (3600, trim_audit),

@@ -13,6 +13,7 @@ from gateroom.auth.sessions import Terms
 from gateroom.auth.tokens import AccessTokens
 from gateroom.rooms.model import RoomKind
 from gateroom.settings import Settings
+from gateroom.storage.api_keys import SqlApiKeys
 from gateroom.storage.audit import SqlAudit
 from gateroom.storage.database import open_database
 from gateroom.storage.identities import SqlIdentities
@@ -43,6 +44,7 @@ class Stores:
     streams: SqlStreams
     tickets: SqlTickets
     audit: SqlAudit
+    api_keys: SqlApiKeys
     passwords: Passwords
     registry: Registry
     check: Callable[[], Awaitable[None]]
@@ -72,6 +74,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             SqlStreams(database, time.time),
             SqlTickets(database),
             SqlAudit(database),
+            SqlApiKeys(database),
             passwords,
             registry,
             database.ping,

@@ -21,6 +21,8 @@ GOOD: Mapping[str, dict[str, Any]] = {
     "PUT /auth/me/password": {"current_password": "a password", "new_password": "a long password"},
     "POST /auth/refresh": {"refresh_token": "grr_"},
     "POST /auth/tickets": {"room": "lobby"},
+    "POST /auth/register": {"username": "newcomer", "password": "a long password"},
+    "POST /api/keys": {"name": "strict", "scopes": []},
     "POST /api/users": {"username": "strict", "password": "a long password"},
     "PATCH /api/users/{user}": {"roles": ["admin"]},
     "POST /api/users/{user}/messages": {"data": 1},
@@ -193,7 +195,7 @@ def test_only_json_is_read(gateway: InProcess, operation: Operation, content_typ
 
 @pytest.mark.parametrize("operation", guarded(), ids=str)
 def test_a_path_is_not_repeated(gateway: InProcess, operation: Operation) -> None:
-    path = operation.path.format(room=f"{CANARY}%20", user=f"{CANARY}%20", session=f"{CANARY}%20")
+    path = operation.path.format(room=f"{CANARY}%20", user=f"{CANARY}%20", session=f"{CANARY}%20", key=f"{CANARY}%20")
     if path != operation.path:
         answer = gateway.client.request(operation.method, path, headers=gateway.admin.headers)
         assert_refused(answer, 422)

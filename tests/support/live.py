@@ -178,7 +178,7 @@ class LiveWorld:
         users = GatedUsers(self.stores.users, self.sql)
         rooms, members = GatedRooms(self.stores.rooms, self.sql), GatedMembers(self.stores.members, self.sql)
         sessions = GatedSessions(self.stores.sessions, self.sql)
-        self.alive = Alive(sessions, self.stores.revocations, self.clock, self.clock)
+        self.alive = Alive(sessions, self.stores.revocations, self.stores.api_keys, self.clock, self.clock)
         self.accounts = Accounts(users, self.alive, self.clock)
         self.people = People(users, self.accounts, self.clock)
         sanctions = GatedSanctions(self.stores.sanctions, self.sql)

@@ -10,6 +10,7 @@ PUBLIC = frozenset(
     {
         "/auth/token",
         "/auth/login",
+        "/auth/register",
         "/auth/revoke",
         "/.well-known/jwks.json",
         "/.well-known/oauth-authorization-server",
@@ -33,7 +34,7 @@ class Operation:
     @property
     def concrete(self) -> str:
         """The path for the room and the user that every fresh installation has."""
-        return self.path.format(room="lobby", user="@admin", session="-")
+        return self.path.format(room="lobby", user="@admin", session="-", key="-")
 
     @property
     def takes_body(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateroom.auth.ports import (
+    ApiKeyStore,
     AuditStore,
     AuthSession,
     Clock,
@@ -26,6 +27,7 @@ from gateroom.realtime.ports import StreamLog
 from gateroom.realtime.topics import room_topic, user_topic
 from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction, Visibility
 from gateroom.rooms.ports import MemberStore, Places, RoomLives, RoomStore, SanctionStore
+from gateroom.storage.api_keys import SqlApiKeys
 from gateroom.storage.audit import SqlAudit
 from gateroom.storage.database import Database
 from gateroom.storage.identities import SqlIdentities
@@ -37,7 +39,7 @@ from gateroom.storage.sessions import SqlRevocations, SqlSessions
 from gateroom.storage.streams import SqlStreams
 from gateroom.storage.tickets import SqlTickets
 from gateroom.storage.users import SqlUsers
-from support.back_ends import InMemoryAudit
+from support.back_ends import InMemoryApiKeys, InMemoryAudit
 from support.clock import FrozenClock
 from support.places import InMemoryPlaces
 from support.sessions import InMemoryRevocations, InMemorySessions
@@ -378,6 +380,7 @@ class Stores:
     streams: StreamLog
     tickets: TicketStore
     audit: AuditStore
+    api_keys: ApiKeyStore
     clock: FrozenClock
 
 
@@ -407,6 +410,7 @@ def in_memory() -> Stores:
         streams=streams,
         tickets=InMemoryTickets(),
         audit=InMemoryAudit(),
+        api_keys=InMemoryApiKeys(users),
         clock=clock,
     )
 
@@ -434,6 +438,7 @@ def in_sql(database: Database) -> Stores:
         streams=streams,
         tickets=SqlTickets(database),
         audit=SqlAudit(database),
+        api_keys=SqlApiKeys(database),
         clock=clock,
     )
 

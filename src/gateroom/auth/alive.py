@@ -1,9 +1,9 @@
-"""Which sessions and access tokens are still good, as this process knows, so that a handshake costs no SQL."""
+"""Which sessions, tokens and API keys are still good, as this process knows, so that a handshake costs no SQL."""
 
 from collections.abc import Collection
 
-from gateroom.auth.ports import AuthSession, Clock, RevocationStore, SessionStore
-from gateroom.auth.principal import Principal, is_kept
+from gateroom.auth.ports import ApiKey, ApiKeyStore, AuthSession, Clock, RevocationStore, SessionStore
+from gateroom.auth.principal import Principal, is_kept, is_key
 from gateroom.auth.remembered import Remembered
 from gateroom.errors import SessionRevoked, TokenRevoked
 
@@ -21,6 +21,7 @@ class Alive:
         self,
         sessions: SessionStore,
         revocations: RevocationStore,
+        keys: ApiKeyStore,
         now: Clock,
         monotonic: Clock,
         *,
@@ -32,6 +33,7 @@ class Alive:
         self._now = now
         # By user too: whoever is disabled loses all sessions at once.
         self._sessions: Remembered[tuple[str, str], AuthSession] = Remembered(self._read, capacity, RECHECK, monotonic)
+        self._keys: Remembered[str, ApiKey] = Remembered(keys.by_id, capacity, RECHECK, monotonic)
         self._revoked: dict[str, float] = {}
 
     async def require(self, user_id: str, session_id: str, token_id: str) -> None:
@@ -43,13 +45,26 @@ class Alive:
             raise TokenRevoked
         if is_kept(session_id) and await self._sessions.get((user_id, session_id)) is None:
             raise SessionRevoked
+        if is_key(session_id) and await self.key(token_id) is None:
+            raise TokenRevoked
 
     def is_known(self, principal: Principal) -> bool:
         """Tell whether the principal's session and token are known to be good without a read."""
         if principal.token_id in self._revoked:
             return False
+        if is_key(principal.session_id):
+            key = self._keys.known(principal.token_id)
+            return key is not None and key[0] is not None
         found = self._sessions.known((principal.user_id, principal.session_id))
         return not is_kept(principal.session_id) or (found is not None and found[0] is not None)
+
+    async def key(self, key_id: str) -> ApiKey | None:
+        """Return the API key with this id, as it was stored lately. Raises what the store raises."""
+        return await self._keys.get(key_id)
+
+    def forget_key(self, key_id: str) -> None:
+        """Read the key again before it is next believed."""
+        self._keys.forget(key_id)
 
     def begun(self, session: AuthSession) -> None:
         """Know a session that was stored just now."""
@@ -85,6 +100,7 @@ class Alive:
     async def close(self) -> None:
         """Wait for the reads under way."""
         await self._sessions.close()
+        await self._keys.close()
 
     async def _read(self, key: tuple[str, str]) -> AuthSession | None:
         user_id, session_id = key

@@ -1,7 +1,7 @@
 """What the authentication core needs from outside."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
@@ -298,4 +298,43 @@ class AuditStore(Protocol):
 
     async def trim(self, before: float) -> None:
         """Forget what is older."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A back end's key: whose powers it has, at most which, and SHA-256 of its secret.
+
+    Times are in seconds since the epoch; `used_at` may lag behind by some minutes.
+    """
+
+    id: str
+    user_id: str
+    name: str
+    scopes: frozenset[str]
+    digest: bytes = field(repr=False)
+    created_at: float
+    expires_at: float | None = None
+    used_at: float | None = None
+
+
+class ApiKeyStore(Protocol):
+    """API keys, gone with the account that made them."""
+
+    async def add(self, key: ApiKey, most: int) -> None:
+        """Add a key. Raises `LimitReached` when the user has `most` of them, `NotFound` when the user is gone."""
+        ...
+
+    async def by_id(self, key_id: str) -> ApiKey | None: ...
+
+    async def page(self, after: str | None, limit: int) -> Sequence[ApiKey]:
+        """Return up to `limit` keys whose id sorts after `after` (all, when it is None)."""
+        ...
+
+    async def remove(self, key_id: str) -> ApiKey:
+        """Delete a key and return it. Raises `NotFound`."""
+        ...
+
+    async def used(self, at: Mapping[str, float]) -> None:
+        """Set `used_at` of these keys; those that are gone stay so."""
         ...

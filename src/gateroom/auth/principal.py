@@ -51,9 +51,17 @@ class Principal:
             raise InsufficientScope(scopes)
 
 
+KEY_SESSION = "key:"  # before an API key's id, in place of a session's
+
+
 def is_kept(session_id: str) -> bool:
-    """Tell whether a session of this id would be in the store: not "", of who has none, nor an outside issuer's."""
-    return bool(session_id) and not session_id.startswith(OUTSIDE_SESSION)
+    """Tell whether there would be a session of this id in the store: not "", of nobody's, an outsider's or a key's."""
+    return bool(session_id) and not session_id.startswith((OUTSIDE_SESSION, KEY_SESSION))
+
+
+def is_key(session_id: str) -> bool:
+    """Tell whether this stands for an API key, whose id is then the token's, and not for a session."""
+    return session_id.startswith(KEY_SESSION)
 
 
 def scope_text(scopes: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ import structlog
 
 from gateroom.auth.alive import Alive
 from gateroom.auth.ports import SessionPages, User, UserPages
-from gateroom.auth.principal import is_kept
+from gateroom.auth.principal import is_kept, is_key
 from gateroom.errors import GateroomError, UserDisabled
 from gateroom.realtime.control import Control
 from gateroom.realtime.live import Live
@@ -112,6 +112,8 @@ class Recheck:
                 self._control.token_revoked(principal.user_id, principal.token_id)
             elif is_kept(principal.session_id):
                 owners[principal.session_id] = principal.user_id
+            elif is_key(principal.session_id) and await self._alive.key(principal.token_id) is None:
+                self._control.token_revoked(principal.user_id, principal.token_id)
         for session_ids in _batches(owners):
             found = await self._sessions.alive(session_ids)
             for session_id in session_ids:

@@ -179,6 +179,17 @@ class AuditColumns(TypedColumns):
     repeats: Named[int] = Column(BigInteger)
 
 
+class ApiKeyColumns(TypedColumns):
+    id: Named[str] = Column(KEY, primary_key=True)
+    user_id: Named[str] = Column(KEY, ForeignKey("users.id", ondelete="CASCADE"))
+    name: Named[str] = Column(Text)
+    scopes: Named[frozenset[str]] = Column(StringSet)
+    digest: Named[bytes] = Column(LargeBinary)
+    created_at: Named[float] = Column(Double)
+    expires_at: Named[float | None] = Column(Double)
+    used_at: Named[float | None] = Column(Double)
+
+
 users = Table("users", metadata, UserColumns)
 passwords = Table("passwords", metadata, PasswordColumns)
 sessions = Table(
@@ -228,3 +239,4 @@ audit = Table(
     Index(None, "target", "id"),
     Index(None, "room", "id"),
 )
+api_keys = Table("api_keys", metadata, ApiKeyColumns, Index(None, "user_id"))

@@ -14,6 +14,7 @@ from gateroom.web.handover import HandoverMiddleware
 from gateroom.web.headers import SecurityHeadersMiddleware
 from gateroom.web.proxies import Style, TrustedProxiesMiddleware
 from gateroom.web.routes import (
+    api_keys,
     audit,
     auth,
     authorize,
@@ -23,6 +24,7 @@ from gateroom.web.routes import (
     metrics,
     moderation,
     oauth,
+    registration,
     rooms,
     sessions,
     sockets,
@@ -46,6 +48,7 @@ TAGS = [
         "name": "moderation",
         "description": "Who is shut out of a room, silenced, or put out; and who may do what, and why.",
     },
+    {"name": "keys", "description": "API keys, with which back ends call."},
     {"name": "operations", "description": "Keys, health and metrics, for other programs."},
 ]
 
@@ -77,6 +80,8 @@ _ROUTES = (
     wellknown,
     metrics,
     audit,
+    api_keys,
+    registration,
 )
 
 

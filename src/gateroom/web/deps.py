@@ -12,9 +12,18 @@ from fastapi import Depends, Request, Security, WebSocket, WebSocketException
 from fastapi.security import OAuth2PasswordBearer
 from starlette.requests import HTTPConnection
 
+from gateroom.auth import api_keys
 from gateroom.auth.claims import Claims
-from gateroom.auth.principal import Principal, Scope
-from gateroom.errors import GateroomError, InvalidCsrf, OriginNotAllowed, Overloaded, ProtocolViolation, Refusal
+from gateroom.auth.principal import Principal, Scope, is_key
+from gateroom.errors import (
+    Forbidden,
+    GateroomError,
+    InvalidCsrf,
+    OriginNotAllowed,
+    Overloaded,
+    ProtocolViolation,
+    Refusal,
+)
 from gateroom.incidents import note
 from gateroom.names import SUBPROTOCOL
 from gateroom.realtime.door import Place as DoorPlace
@@ -56,6 +65,8 @@ async def believe(credential: Credential, runtime: Runtime, room: str | None = N
 
     Raises the refusal that says what is wrong.
     """
+    if credential.place is Place.HEADER and credential.token.startswith(api_keys.PREFIX):
+        return await runtime.api_keys.principal(credential.token)
     if credential.place is Place.TICKET:
         claims = await runtime.tickets.redeem(credential.token, room)
     else:
@@ -84,7 +95,17 @@ async def _documented(
 CurrentPrincipal = Annotated[Principal, Depends(_documented)]
 
 
-async def current_claims(request: Request, _: CurrentPrincipal, runtime: CurrentRuntime) -> Claims:
+async def logged_in_principal(principal: CurrentPrincipal) -> Principal:
+    """Return who calls with a session's token. Raises `Forbidden` for an API key: it has no session."""
+    if is_key(principal.session_id):
+        raise Forbidden("An API key has no session.")
+    return principal
+
+
+LoggedInPrincipal = Annotated[Principal, Depends(logged_in_principal)]
+
+
+async def current_claims(request: Request, _: LoggedInPrincipal, runtime: CurrentRuntime) -> Claims:
     """Return what the caller's access token says."""
     return await runtime.bearers.claims(credentials.of_request(request, runtime.options).token)
 

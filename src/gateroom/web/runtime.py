@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from gateroom.auth.accounts import Accounts
+from gateroom.auth.api_keys import ApiKeys
 from gateroom.auth.audit import Audit
 from gateroom.auth.bearers import Bearers
 from gateroom.auth.csrf import Csrf
@@ -16,6 +17,7 @@ from gateroom.auth.keys import KeyRing
 from gateroom.auth.login import Login
 from gateroom.auth.people import People
 from gateroom.auth.ports import AuditStore, SessionPages
+from gateroom.auth.registration import Registration
 from gateroom.auth.registry import Registry
 from gateroom.auth.sessions import Sessions
 from gateroom.auth.tickets import Tickets
@@ -51,6 +53,8 @@ class Runtime:
     accounts: Accounts
     people: People
     login: Login
+    api_keys: ApiKeys
+    registration: Registration
     audit: Audit
     audit_log: AuditStore
     sessions: Sessions

@@ -10,6 +10,7 @@ from gateroom.auth.alive import Alive
 from gateroom.auth.claims import Claims
 from gateroom.auth.ports import Link, User
 from gateroom.errors import TokenRevoked, Unavailable, UserDisabled
+from support.back_ends import InMemoryApiKeys
 from support.clock import FrozenClock
 from support.sessions import InMemoryRevocations
 from support.stores import InMemoryUsers, a_session
@@ -74,7 +75,7 @@ def accounts(users: GatedUsers, clock: FrozenClock) -> Accounts:
 
 def alive_with(users: GatedUsers, clock: FrozenClock) -> Alive:
     """Know the one session that `CLAIMS` has."""
-    alive = Alive(users.sessions, InMemoryRevocations(), clock, clock)
+    alive = Alive(users.sessions, InMemoryRevocations(), InMemoryApiKeys(users), clock, clock)
     alive.begun(a_session("s-1", "u-ada"))
     return alive
 

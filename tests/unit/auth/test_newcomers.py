@@ -45,7 +45,7 @@ class Town:
         self.newcomers = self.another_process()
 
     def another_process(self) -> OutsideAccounts:
-        alive = Alive(self.stores.sessions, self.stores.revocations, self.clock, self.clock)
+        alive = Alive(self.stores.sessions, self.stores.revocations, self.stores.api_keys, self.clock, self.clock)
         accounts = Accounts(self.stores.users, alive, self.clock)
         return OutsideAccounts(
             self.stores.identities, accounts, DEFAULT, self.clock, self.clock, self._note, self._record

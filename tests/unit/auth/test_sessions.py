@@ -15,6 +15,7 @@ from gateroom.auth.principal import Principal
 from gateroom.auth.sessions import Device, Granted, Sessions, Terms
 from gateroom.auth.tokens import AccessTokens
 from gateroom.errors import InvalidCredentials, InvalidScope, NotFound, SessionRevoked, TokenRevoked
+from support.back_ends import InMemoryApiKeys
 from support.clock import FrozenClock
 from support.sessions import InMemoryRevocations
 from support.stores import InMemoryUsers, a_user
@@ -49,7 +50,7 @@ class World:
         self.clock, self.users, self.watcher = FrozenClock(), InMemoryUsers(), Watcher()
         self.tokens = AccessTokens(KeyRing(SigningKey.generate()), "issuer", "gateroom", 900, self.clock)
         revocations = InMemoryRevocations()
-        self.alive = Alive(self.users.sessions, revocations, self.clock, self.clock)
+        self.alive = Alive(self.users.sessions, revocations, InMemoryApiKeys(self.users), self.clock, self.clock)
         self.accounts = Accounts(self.users, self.alive, self.clock)
         self.sessions = Sessions(
             self.users.sessions,

@@ -9,7 +9,7 @@ from gateroom.errors import OriginNotAllowed, Refusal
 from gateroom.protocol.events import rfc3339
 from gateroom.web import credentials, origins
 from gateroom.web.credentials import Place
-from gateroom.web.deps import CurrentPrincipal, CurrentRuntime, TriedPrincipal
+from gateroom.web.deps import CurrentRuntime, LoggedInPrincipal, TriedPrincipal
 from gateroom.web.errors import problem
 from gateroom.web.granting import NO_STORE, device_of, in_body, in_cookies
 from gateroom.web.logging_in import address_of, authenticate
@@ -78,7 +78,7 @@ async def _refused(refusal: Refusal, request: Request, runtime: Runtime) -> Resp
     responses=problems(*CHANGING, "invalid_credentials", "rate_limited"),
 )
 async def change_password(
-    request: Request, body: PasswordChange, principal: CurrentPrincipal, runtime: CurrentRuntime
+    request: Request, body: PasswordChange, principal: LoggedInPrincipal, runtime: CurrentRuntime
 ) -> None:
     """Give a new password, knowing the current one; your other sessions end, with their sockets."""
     at = runtime.live.now()

@@ -10,7 +10,7 @@ from gateroom.protocol.events import rfc3339
 from gateroom.web import cookies
 from gateroom.web.audit import quietly
 from gateroom.web.credentials import refresh_cookie
-from gateroom.web.deps import CurrentClaims, CurrentPrincipal, CurrentRuntime, require_same_origin
+from gateroom.web.deps import CurrentClaims, CurrentRuntime, LoggedInPrincipal, require_same_origin
 from gateroom.web.errors import problem
 from gateroom.web.granting import in_body, in_cookies
 from gateroom.web.paging import Page
@@ -88,7 +88,7 @@ async def logout(request: Request, claims: CurrentClaims, runtime: CurrentRuntim
     responses=problems(*UNAUTHENTICATED, "invalid_command"),
 )
 async def listing(
-    page: Page, response: Response, principal: CurrentPrincipal, runtime: CurrentRuntime
+    page: Page, response: Response, principal: LoggedInPrincipal, runtime: CurrentRuntime
 ) -> Listing[SessionView]:
     """List where you are logged in, newest first."""
     response.headers["Cache-Control"] = "no-store"
@@ -102,7 +102,7 @@ async def listing(
     summary="End one of your sessions",
     responses=problems(*CHANGING, "not_found"),
 )
-async def end(session: SessionId, principal: CurrentPrincipal, runtime: CurrentRuntime) -> None:
+async def end(session: SessionId, principal: LoggedInPrincipal, runtime: CurrentRuntime) -> None:
     """Log a device out: its tokens and sockets end."""
     await runtime.sessions.end(principal.user_id, session)
 

@@ -52,7 +52,7 @@ async def create(body: NewUser, response: Response, admin: Admin, runtime: Curre
     _may_give(admin, scopes - runtime.registry.default_scopes)
     user = await runtime.registry.create(body.username, body.password, body.roles, scopes)
     response.headers["Location"] = f"/api/users/{user.id}"
-    return _view(user)
+    return view_of(user)
 
 
 @router.get(
@@ -64,7 +64,7 @@ async def create(body: NewUser, response: Response, admin: Admin, runtime: Curre
 async def listing(page: Page, _: Admin, runtime: CurrentRuntime) -> Listing[UserView]:
     """List accounts by username."""
     rows = await runtime.registry.page(page.after, page.rows)
-    return page.listing(rows, lambda user: user.username, _view)
+    return page.listing(rows, lambda user: user.username, view_of)
 
 
 @router.get(
@@ -74,7 +74,7 @@ async def listing(page: Page, _: Admin, runtime: CurrentRuntime) -> Listing[User
 )
 async def show(user: UserReference, _: Admin, runtime: CurrentRuntime) -> UserView:
     """Show one account."""
-    return _view(await runtime.people.any(user))
+    return view_of(await runtime.people.any(user))
 
 
 @router.patch(
@@ -99,7 +99,7 @@ async def change(user: UserReference, body: UserChange, admin: Admin, runtime: C
     await runtime.registry.save(changed)
     runtime.accounts.forget(changed.id)
     await runtime.control.account_changed(changed, at)
-    return _view(changed)
+    return view_of(changed)
 
 
 @router.delete(
@@ -181,7 +181,8 @@ def _may_give(admin: Principal, scopes: frozenset[str]) -> None:
         raise Forbidden("You cannot give a scope that you do not hold.")
 
 
-def _view(user: User) -> UserView:
+def view_of(user: User) -> UserView:
+    """Show an account."""
     return UserView(
         id=user.id,
         username=user.username,
