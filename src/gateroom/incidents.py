@@ -38,12 +38,15 @@ _sampler = Sampler()
 def note(kind: str, *, code: str | int | None = None, **fields: object) -> None:
     """Log what a peer did or was refused, unless there was enough of this kind and code lately.
 
-    `kind` and `code` are from a bounded set; no field is the peer's text.
+    `kind` and `code` are from a bounded set; no field is the peer's text. The line has the code as its `outcome`, of
+    a `peer` with a port only the host. Fields that are None or empty are left out.
     """
     held_back = _sampler.admit(f"{kind} {code}")
     if held_back is not None:
-        told = fields if code is None else {"code": code, **fields}
-        _log.info(kind, **told, **({"held_back": held_back} if held_back else {}))
+        if isinstance(peer := fields.get("peer"), tuple):
+            fields["peer"] = peer[0]
+        told = {"outcome": code, **fields, "held_back": held_back or None}
+        _log.info(kind, **{name: value for name, value in told.items() if value not in (None, "")})
 
 
 def blame(kind: str, fault: BaseException | None, **fields: object) -> str:

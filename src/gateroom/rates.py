@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class TokenBucket:
@@ -22,8 +23,10 @@ class TokenBucket:
         """Take `cost` tokens; `now` is in seconds of a monotonic clock. False, and none taken, when there are fewer."""
         if not self.rate:
             return True
-        tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
-        self._at = now
+        tokens = self._tokens
+        if now > self._at:  # else it was made after the caller had looked at the clock
+            tokens = min(self.burst, tokens + (now - self._at) * self.rate)
+            self._at = now
         if tokens < cost:
             self._tokens = tokens
             return False
@@ -40,27 +43,32 @@ class TokenBucket:
         return max(0.0, missing / self.rate) if self.rate else 0.0
 
 
-class Buckets(Generic[K]):
-    """One bucket for each key, of the `size` keys used last: who is forgotten begins with a full one."""
+class Keyed(Generic[K, V]):
+    """One value for each key, of the `size` keys used last: who is forgotten begins with a new one."""
+
+    def __init__(self, make: Callable[[], V], size: int = 20_000) -> None:
+        self._make = make
+        self._size = size
+        self._values: OrderedDict[K, V] = OrderedDict()
+
+    def of(self, key: K) -> V:
+        """Return the value of this key."""
+        value = self._values.get(key)
+        if value is None:
+            value = self._values[key] = self._make()
+            if len(self._values) > self._size:
+                self._values.popitem(last=False)
+        else:
+            self._values.move_to_end(key)
+        return value
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class Buckets(Keyed[K, TokenBucket]):
+    """One bucket for each key."""
 
     def __init__(self, rate: float, burst: float, clock: Callable[[], float], size: int = 20_000) -> None:
         """`clock` counts seconds and is never set back."""
-        self._rate = rate
-        self._burst = burst
-        self._clock = clock
-        self._size = size
-        self._buckets: OrderedDict[K, TokenBucket] = OrderedDict()
-
-    def of(self, key: K) -> TokenBucket:
-        """Return the bucket of this key."""
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            bucket = self._buckets[key] = TokenBucket(self._rate, self._burst, self._clock())
-            if len(self._buckets) > self._size:
-                self._buckets.popitem(last=False)
-        else:
-            self._buckets.move_to_end(key)
-        return bucket
-
-    def __len__(self) -> int:
-        return len(self._buckets)
+        super().__init__(lambda: TokenBucket(rate, burst, clock()), size)

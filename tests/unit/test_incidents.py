@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from gateroom.incidents import Sampler, blame
+from gateroom.incidents import Sampler, blame, note
 from support.clock import FrozenClock
 
 
@@ -30,6 +30,14 @@ def test_quiet_intervals_are_not_reported_as_held_back() -> None:
     sampler.admit("rare")
     clock.advance(1000)
     assert sampler.admit("rare") == 0
+
+
+def test_a_line_says_who_and_with_what_outcome_and_nothing_empty() -> None:
+    with capture_logs() as lines:
+        note("tested", code="forbidden", user="u-ada", peer=("192.0.2.1", 50000), session="", connection=None)
+    assert lines == [
+        {"event": "tested", "log_level": "info", "outcome": "forbidden", "user": "u-ada", "peer": "192.0.2.1"}
+    ]
 
 
 def test_each_fault_is_logged_and_gets_an_id_of_its_own() -> None:

@@ -57,6 +57,10 @@ def test_what_was_free_is_given_back_but_never_more_than_there_was() -> None:
     assert taken(bucket, 0.0, 9) == 3
 
 
+def test_a_bucket_made_a_moment_after_the_clock_was_read_is_full_all_the_same() -> None:
+    assert taken(TokenBucket(10, 5, 100.0), 99.999, 9) == 5
+
+
 def test_it_says_how_long_to_wait() -> None:
     bucket = TokenBucket(0.5, 2, 0.0)
     assert bucket.take(0.0, 2)

@@ -141,7 +141,7 @@ class Sessions:
         rotation = await self._store.rotate(renewed, presented.link, refresh.link_of(token).current)
         if rotation is not Rotation.DONE:
             if rotation is Rotation.REUSED:
-                note("refresh_reused", user=user.id, session=session.id, peer=session.address)
+                note("refresh_reused", code=SessionRevoked.code, user=user.id, session=session.id, peer=session.address)
                 self.ended(user.id, [session.id], now)
             raise SessionRevoked
         return Granted(user, renewed, access, token)

@@ -1,7 +1,7 @@
 """What each command does: judge it, hand it to the broker or the hub, answer it once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, get_args
 
@@ -16,7 +16,6 @@ from gateroom.errors import (
     RateLimited,
     Unavailable,
 )
-from gateroom.incidents import note
 from gateroom.protocol import events
 from gateroom.protocol.commands import (
     AnyCommand,
@@ -32,6 +31,7 @@ from gateroom.protocol.commands import (
     Since,
 )
 from gateroom.realtime import replies
+from gateroom.realtime.limits import Cost
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import Opened, Outcome, Page, Position, Record, Retention, retention_of
 from gateroom.realtime.records import direct_message, ephemeral_message, judged_change, room_message
@@ -51,6 +51,15 @@ PATIENCE = 10.0  # seconds a command may wait for SQL or history
 
 # What is counted when a command did what it says; made once, since it is counted per message.
 _SUCCESS = {command: (command.__name__.lower(), "ok") for command in get_args(AnyCommand)}
+
+_COSTS: Mapping[type[AnyCommand], Cost] = {
+    Publish: Cost.PUBLISH,
+    Send: Cost.PUBLISH,
+    Patch: Cost.PUBLISH,
+    Join: Cost.COSTLY,
+    History: Cost.COSTLY,
+    Presence: Cost.COSTLY,
+}
 
 Handler = Callable[[Session, Subscription | None, Any], None]
 Act = Callable[[Session, Subscription, Any], None]
@@ -79,7 +88,7 @@ class Dispatch:
         room_id = getattr(command, "room", None)
         lane = session.subscriptions.get(room_id) if room_id else None
         try:
-            session.charge(publishing=isinstance(command, Publish | Send | Patch))
+            session.charge(_COSTS.get(type(command), Cost.CHEAP))
             if lane is not None and lane.waiting >= MAX_WAITING:
                 if lane.waiting >= 2 * MAX_WAITING:  # these refusals wait too
                     session.end(RateLimited())
@@ -282,7 +291,7 @@ class Dispatch:
         kind, _ = _SUCCESS[type(command)]
         self._live.counts.commands[kind, error.code] += 1
         if error.status in _WORTH_A_LINE:
-            note("command_refused", code=error.code, type=kind, user=session.principal.user_id)
+            session.tell("command_refused", error.code, type=kind)
         session.answer(events.error(command.id, error))
 
     def _act(self, session: Session, lane: Subscription, command: Any, act: Act) -> None:

@@ -9,7 +9,7 @@ from gateroom.auth.people import People
 from gateroom.realtime.counts import Counts
 from gateroom.realtime.door import Door
 from gateroom.realtime.hub import Hub
-from gateroom.realtime.limits import Limits
+from gateroom.realtime.limits import Limits, UserAllowances
 from gateroom.realtime.ports import Broker, Retention
 from gateroom.realtime.tasks import Tasks
 from gateroom.rooms.activity import Activity
@@ -37,6 +37,10 @@ class Live:
     inbox: Retention
     arrivals: Arrivals
     activity: Activity
+    allowances: UserAllowances = field(init=False)
     tasks: Tasks = field(default_factory=Tasks)
     sessions: dict[str, "Session"] = field(default_factory=dict)
     crowded: set[str] = field(default_factory=set)  # room topics whose member count is to be announced
+
+    def __post_init__(self) -> None:
+        self.allowances = UserAllowances(self.limits, self.monotonic)

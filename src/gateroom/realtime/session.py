@@ -27,6 +27,7 @@ from gateroom.protocol.frame import Segment
 from gateroom.rates import TokenBucket
 from gateroom.realtime.connection import Connection
 from gateroom.realtime.door import Place
+from gateroom.realtime.limits import Allowance, Cost
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import FrameSink
 from gateroom.realtime.subscription import Subscription, announce
@@ -44,14 +45,14 @@ class Session(ABC):
 
     __slots__ = (
         "_alive_at",
-        "_commands",
+        "_allowance",
         "_ended",
         "_leaving",
         "_own_scopes",
         "_patience",
         "_paused_at",
         "_pinged_at",
-        "_publishes",
+        "_size",
         "_started_at",
         "_violations",
         "_warned_of",
@@ -76,8 +77,8 @@ class Session(ABC):
         self._ended = self._leaving = False
         self._started_at = self._alive_at = now
         self._pinged_at = self._paused_at = 0.0
-        self._publishes = TokenBucket(limits.publish_rate, limits.publish_burst, now)
-        self._commands = TokenBucket(limits.command_rate, limits.command_burst, now)
+        self._allowance = Allowance(limits, 1, now)
+        self._size = 0  # of the text that is being taken, in bytes
         self._patience = TokenBucket(1, 2 * limits.publish_burst, now)  # with those who go on regardless
         self._violations: deque[float] | None = None  # when the latest were
 
@@ -104,7 +105,8 @@ class Session(ABC):
         if self._ended or self._leaving:
             return
         self._alive_at = self.live.monotonic()
-        self.live.counts.bytes_in += len(data)
+        self._size = len(data)
+        self.live.counts.bytes_in += self._size
         if len(data) > self.live.limits.max_message_bytes > 0:
             self.close(TOO_BIG, "")
             return
@@ -182,10 +184,11 @@ class Session(ABC):
         """End because of a mistake of ours; the peer gets an error id that the log has too."""
         self.close(InternalError.close_code, blame("session_failed", fault, connection=self.connection.id))
 
-    def charge(self, publishing: bool) -> None:
-        """Take one command from the allowance. Raises `RateLimited`, and ends who goes on regardless."""
-        bucket, now = (self._publishes if publishing else self._commands), self.live.monotonic()
-        if not bucket.take(now):
+    def charge(self, cost: Cost) -> None:
+        """Take one command from what this connection, and the user, may ask for. Raises `RateLimited`, and ends who
+        goes on regardless."""
+        now, user_id, size = self.live.monotonic(), self.principal.user_id, self._size
+        if not (self._allowance.take(cost, size, now) and self.live.allowances.take(user_id, cost, size, now)):
             if not self._patience.take(now):
                 self.end(RateLimited())
             raise RateLimited
@@ -208,6 +211,18 @@ class Session(ABC):
         self._own_scopes = self._own_scopes if scopes is None else scopes
         expires_at = max(principal.expires_at, self.principal.expires_at)
         self.principal = replace(principal, scopes=principal.scopes & self._own_scopes, expires_at=expires_at)
+
+    def tell(self, kind: str, code: str | int, **fields: object) -> None:
+        """Log what this peer did or was refused, and who it is."""
+        note(
+            kind,
+            code=code,
+            user=self.principal.user_id,
+            session=self.principal.session_id,
+            connection=self.connection.id,
+            peer=self.place.address,
+            **fields,
+        )
 
     def sweep(self, now: float, monotonic: float) -> None:
         """Look after time: token expiry, age, keepalive and stalled writes. Called about once a second."""
@@ -319,7 +334,7 @@ class Session(ABC):
         slug = reason.partition(" ")[0]  # without an error id
         self.live.counts.closes[code, slug] += 1
         if code != VANISHED:
-            note("socket_ended", code=slug or code, user=self.principal.user_id, connection=self.connection.id)
+            self.tell("socket_ended", slug or code, status=code)
         self._let_go()
         return True
 

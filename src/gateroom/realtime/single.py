@@ -13,6 +13,7 @@ from gateroom.errors import Forbidden, GateroomError, LimitReached, Overloaded, 
 from gateroom.realtime.dispatch import MAX_WAITING
 from gateroom.realtime.door import Place
 from gateroom.realtime.greeting import welcome
+from gateroom.realtime.limits import Cost
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import Outcome, Position
 from gateroom.realtime.records import room_message
@@ -67,7 +68,7 @@ class RoomSession(_SingleSession):
         if self._refused:
             return
         try:
-            self.charge(publishing=True)
+            self.charge(Cost.PUBLISH)
             if self._lane.waiting >= MAX_WAITING:
                 raise RateLimited
         except GateroomError as error:

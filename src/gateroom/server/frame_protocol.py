@@ -122,7 +122,7 @@ class FrameProtocol(PlainSocket):
             self._malformed(HEAD_TOO_LARGE if too_large else MALFORMED_UPGRADE)
 
     def _malformed(self, problem: Problem) -> None:
-        note("upgrade_refused", status=problem.status, peer=self.client)
+        note("upgrade_refused", code=problem.code, status=problem.status, peer=self.client)
         self.handshake_initiated = True
         # Not at once: uvicorn's own HTTP classes put this protocol on the transport only after it has the head.
         self.loop.call_soon(self.answer, problem)

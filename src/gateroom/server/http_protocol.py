@@ -225,7 +225,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer instead of the application, unless something of an answer is under way; then end."""
-        note("request_refused", status=problem.status, peer=self.client)
+        note("request_refused", code=problem.code, status=problem.status, peer=self.client)
         cycle = self._newest
         if cycle is not None:
             cycle.waiting_for_100_continue = False

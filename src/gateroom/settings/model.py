@@ -123,6 +123,9 @@ class RealtimeSettings(_Section):
     max_message_bytes: Bytes = 65536
     publish_rate: Rate = 50  # a second, for each connection
     publish_burst: Annotated[Count, Field(ge=1)] = 100
+    byte_rate: Bytes = 1024**2  # a second, for each connection; eight times that at once
+    costly_rate: Rate = 20  # joins, histories and presences a second, for each connection; ten times that at once
+    user_rate_factor: Rate = 4  # how many times a connection's rates all of a user's have together
     max_backlog_bytes: Bytes = 1024**2
     ping_interval: Seconds = 25
     ping_timeout: Seconds = 10

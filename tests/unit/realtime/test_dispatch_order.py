@@ -16,7 +16,7 @@ COMMANDS = ("join", "leave", "publish", "presence", "history")
 
 async def desk(**limits: Any) -> tuple[LiveWorld, Peer, Peer]:
     """A private room with ada, who is not in it yet, and bob, who listens."""
-    world = LiveWorld(Limits(**{"publish_rate": 0, "command_rate": 0, **limits}))
+    world = LiveWorld(Limits(**{"publish_rate": 0, "command_rate": 0, "costly_rate": 0, **limits}))
     await world.room("desk", ada="member", bob="member")
     ada = await world.connect("ada")
     (bob,) = await world.joined("desk", "bob")

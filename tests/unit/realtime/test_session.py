@@ -190,8 +190,8 @@ async def test_without_a_limit_bad_frames_are_borne() -> None:
 # How much a peer may ask
 
 
-def publishing(number: int) -> str:
-    return json.dumps({"type": "publish", "id": number, "room": "desk", "data": number})
+def publishing(number: int, data: str = "") -> str:
+    return json.dumps({"type": "publish", "id": number, "room": "desk", "data": data or number})
 
 
 async def test_a_short_excess_of_publishes_is_dropped_with_an_error(world: LiveWorld) -> None:
@@ -243,7 +243,7 @@ async def test_other_commands_have_an_allowance_of_their_own() -> None:
     world = LiveWorld(Limits(command_rate=5, command_burst=10))
     await world.room("desk", ada="owner")
     (ada,) = await world.joined("desk", "ada")
-    assert await flood(ada, PING, 12) == {"ok": 9, "rate_limited": 3}
+    assert await flood(ada, PING, 12) == {"ok": 10, "rate_limited": 2}
     assert await flood(ada, publishing(0), 10) == {"ok": 10}
 
 
@@ -252,6 +252,66 @@ async def test_each_connection_has_its_own_allowance(world: LiveWorld) -> None:
     first, second = await world.joined("desk", "ada", "ada")
     assert (await flood(first, publishing(0), 101))["rate_limited"] == 1
     assert await flood(second, publishing(0), 100) == {"ok": 100}
+
+
+async def flood_all(peers: list[Peer], text: str, times: int) -> dict[str, int]:
+    """Send from all of them; return how often each answer came, over all."""
+    answers = [await flood(peer, text, times) for peer in peers]
+    return dict(sum((Counter(each) for each in answers), Counter()))
+
+
+async def test_all_connections_of_a_user_share_an_allowance_four_times_as_large(world: LiveWorld) -> None:
+    await world.room("desk", ada="owner", bob="member")
+    *adas, bob = await world.joined("desk", *["ada"] * 6, "bob")
+    assert await flood_all(adas, publishing(0), 100) == {"ok": 400, "rate_limited": 200}
+    assert await flood(bob, publishing(0), 100) == {"ok": 100}
+    world.clock.advance(1)
+    assert await flood_all(adas, publishing(0), 50) == {"ok": 200, "rate_limited": 100}
+
+
+async def test_who_goes_on_regardless_on_many_connections_is_ended_on_each(world: LiveWorld) -> None:
+    await world.room("desk", ada="owner")
+    adas = await world.joined("desk", *["ada"] * 5)
+    await flood_all(adas, publishing(0), 1000)
+    assert {peer.closed for peer in adas} == {(1008, "rate_limited")}
+
+
+async def test_coming_again_does_not_renew_what_a_user_has_used_up(world: LiveWorld) -> None:
+    await world.room("desk", ada="owner")
+    for _ in range(4):
+        (ada,) = await world.joined("desk", "ada")
+        assert await flood(ada, publishing(0), 100) == {"ok": 100}
+        ada.vanish()
+    (ada,) = await world.joined("desk", "ada")
+    assert await flood(ada, publishing(0), 100) == {"rate_limited": 100}
+
+
+async def test_a_user_without_a_factor_has_no_limit_over_all() -> None:
+    world = LiveWorld(Limits(user_rate_factor=0))
+    await world.room("desk", ada="owner")
+    adas = await world.joined("desk", *["ada"] * 6)
+    assert await flood_all(adas, publishing(0), 100) == {"ok": 600}
+
+
+async def test_bytes_are_counted_whatever_they_are_part_of() -> None:
+    world = LiveWorld(Limits(byte_rate=1000))
+    await world.room("desk", ada="owner")
+    (ada,) = await world.joined("desk", "ada")
+    large = publishing(0, "x" * 20_000)
+    assert (await flood(ada, large, 5))["rate_limited"] == 2  # 64 KiB at once, whatever the rate
+    world.clock.advance(10)
+    assert (await flood(ada, large, 2)) == {"rate_limited": 2}
+    assert (await flood(ada, publishing(0, "x"), 10)) == {"ok": 10}
+
+
+async def test_costly_commands_have_an_allowance_of_their_own() -> None:
+    world = LiveWorld(Limits(costly_rate=2))
+    await world.room("desk", ada="owner")
+    (ada,) = await world.joined("desk", "ada")  # that was one
+    presence = '{"type":"presence","id":1,"room":"desk"}'
+    assert await flood(ada, presence, 25) == {"ok": 19, "rate_limited": 6}
+    assert await flood(ada, PING, 50) == {"ok": 50}
+    assert await flood(ada, publishing(0), 50) == {"ok": 50}
 
 
 async def test_rates_of_zero_are_no_limit() -> None:

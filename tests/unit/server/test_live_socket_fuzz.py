@@ -44,7 +44,7 @@ EXAMPLES = settings(
 )
 ENTROPY = st.binary(min_size=chaos.ENTROPY, max_size=chaos.ENTROPY)
 # What would make an outcome depend on the time it takes is switched off, and has tests of its own.
-LIMITS = Limits(publish_rate=0, command_rate=0, max_violations=0)
+LIMITS = Limits(publish_rate=0, command_rate=0, costly_rate=0, max_violations=0)
 PROFILE = ServerProfile(max_control_rate=0, max_fragment_rate=0)
 KINDS = ("multiplexed", "multiplexed", "multiplexed", "room", "inbox")
 

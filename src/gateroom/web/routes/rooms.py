@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from gateroom.auth.principal import Principal
 from gateroom.errors import InvalidCommand, NotFound
 from gateroom.protocol.events import Person, rfc3339
+from gateroom.realtime.limits import Cost
 from gateroom.realtime.ports import Position, Repeated, retention_of
 from gateroom.realtime.topics import room_topic
 from gateroom.rooms import policy
@@ -132,11 +133,13 @@ async def publish(room: RoomId, body: NewMessage, principal: CurrentPrincipal, r
     _, standing = await runtime.live.standings.allowed(principal, room, Action.WRITE)
     sender = Person(principal.user_id, principal.username)
     runtime.live.activity.used(standing)
-    position = await runtime.publisher.to_room(room, standing.kind, sender, body.text(), body.key)
+    text = body.text()
+    runtime.live.allowances.charge(principal.user_id, Cost.PUBLISH, len(text))
+    position = await runtime.publisher.to_room(room, standing.kind, sender, text, body.key)
     return Published(position=_position(position), duplicate=isinstance(position, Repeated))
 
 
-@router.get("/{room}/messages", summary="Read history", responses=problems(*_READING))
+@router.get("/{room}/messages", summary="Read history", responses=problems(*_READING, "rate_limited"))
 async def history(
     room: RoomId,
     principal: CurrentPrincipal,
@@ -156,6 +159,7 @@ async def history(
     standing = await _standing(runtime, principal, room)
     start = _parsed(since) if since else None
     retention = retention_of(standing.kind)
+    runtime.live.allowances.charge(principal.user_id, Cost.COSTLY)
     page = await runtime.live.broker.history(room_topic(room), retention, start, limit, PAGE_BYTES)
     return History(
         messages=[msgspec.json.decode(text) for text in page.texts],

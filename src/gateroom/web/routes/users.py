@@ -9,6 +9,7 @@ from gateroom.auth.ports import User
 from gateroom.auth.principal import ALL_SCOPES, Principal, Scope
 from gateroom.errors import Conflict, Forbidden
 from gateroom.protocol.events import Person, rfc3339
+from gateroom.realtime.limits import Cost
 from gateroom.realtime.ports import Repeated
 from gateroom.web.audit import quietly
 from gateroom.web.deps import CurrentRuntime, require_scope
@@ -131,7 +132,9 @@ async def send(user: UserReference, body: NewMessage, sender: Sender, runtime: C
     """Send to a user's inbox: it reaches all of the user's connections."""
     recipient = await runtime.people.find(user)
     author = Person(sender.user_id, sender.username)
-    position, connections = await runtime.publisher.to_user(recipient.id, author, body.text(), body.key)
+    text = body.text()
+    runtime.live.allowances.charge(sender.user_id, Cost.PUBLISH, len(text))
+    position, connections = await runtime.publisher.to_user(recipient.id, author, text, body.key)
     return Sent(
         position=PositionView(epoch=position.epoch, seq=position.seq),
         duplicate=isinstance(position, Repeated),
