@@ -15,14 +15,16 @@ OpenConsole = Callable[..., Console]
 ENDS = {code: error for code, error in BY_CODE.items() if issubclass(error, Refusal)}
 
 
-@pytest.mark.parametrize("in_query", [False, True], ids=["as subprotocol", "in the query"])
+@pytest.mark.parametrize(
+    ("by_ticket", "code"), [(False, "1008"), (True, "401")], ids=["as subprotocol", "for a ticket"]
+)
 def test_a_garbage_token_is_told_to_be_invalid(
-    gateway: RunningGateway, open_console: OpenConsole, in_query: bool
+    gateway: RunningGateway, open_console: OpenConsole, by_ticket: bool, code: str
 ) -> None:
     console = open_console(gateway.url)
-    console.offer_token("garbage", in_query=in_query)
+    console.offer_token("garbage", by_ticket=by_ticket)
     verdict = console.verdict()
-    expect(verdict).to_contain_text("1008 invalid_token")
+    expect(verdict).to_contain_text(f"{code} invalid_token")
     expect(verdict).to_contain_text("The token is not valid")
     expect(verdict).to_contain_text("Get a new token")
     console.sees_status("Refused")
@@ -42,8 +44,10 @@ def test_a_token_that_no_browser_can_send_as_subprotocol_is_explained(
     console = open_console(gateway.url)
     console.offer_token("not a token, but words")
     expect(console.page.locator("#token-problem")).to_contain_text("A subprotocol cannot carry these characters")
-    console.offer_token("not a token, but words", in_query=True)
-    expect(console.verdict()).to_contain_text("1008 invalid_token")
+    console.offer_token("not a token, but words", by_ticket=True)
+    expect(console.verdict()).to_contain_text("401 invalid_token")
+    console.offer_token("wörter", by_ticket=True)
+    expect(console.verdict()).to_contain_text("401 invalid_token")
 
 
 def test_a_wrong_password_is_said_plainly(gateway: RunningGateway, open_console: OpenConsole) -> None:

@@ -81,8 +81,10 @@ def test_no_secret_is_kept_or_put_into_an_address(
     untouched = kept(console)
     nothing = {"local": {}, "session": {}, "cookies": "", "databases": 0, "caches": 0, "state": None, "name": ""}
     assert untouched == {**nothing, "url": f"{gateway.url}/console", "entries": untouched["entries"]}
-    for in_query in (False, True):
-        console.offer_token(secret, in_query=in_query)
+    opened: list[str] = []
+    console.page.on("websocket", lambda socket: opened.append(socket.url))
+    for by_ticket in (False, True):
+        console.offer_token(secret, by_ticket=by_ticket)
         console.sees_status("Connected")
         console.press("Connection")
         console.press("Disconnect")
@@ -90,6 +92,8 @@ def test_no_secret_is_kept_or_put_into_an_address(
     console.page.get_by_label("A log-in").check()
     console.log_in("alice", gateway.passwords["alice"])
     assert kept(console) == untouched
+    assert [url.partition("?")[2][:11] for url in opened] == ["", "ticket=grt_", ""]
+    assert secret not in str(opened)
     assert secret not in console.page.content()
     console.page.reload()
     console.page.get_by_label("An access token").check()

@@ -68,12 +68,12 @@ class Console:
         self.press("Log in and connect")
         self.sees_status("Connected")
 
-    def offer_token(self, token: str, *, in_query: bool = False) -> None:
+    def offer_token(self, token: str, *, by_ticket: bool = False) -> None:
         """Try to connect with a pasted token."""
         self.page.get_by_label("An access token").check()
         self.fill("Access token", token)
-        if in_query:
-            self.page.get_by_label("?token=", exact=True).check()
+        if by_ticket:
+            self.page.get_by_label("?ticket=", exact=True).check()
         self.press("Connect")
 
     def join(self, room: str) -> None:

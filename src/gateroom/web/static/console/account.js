@@ -65,7 +65,7 @@ export class Account {
     const facts = [
       ["User", nameOf(`${welcome.user?.name}`)],
       ["User id", visible(`${welcome.user?.id}`)],
-      ["Credential", { cookie: "Cookie", subprotocol: "Token, as subprotocol", query: "Token, in the query" }[how]],
+      ["Credential", { cookie: "Cookie", subprotocol: "Token, as subprotocol", ticket: "Token, for a ticket" }[how]],
       ["Token ends", el("span", { id: "token-ends" }, timeOf(welcome.expires_at))],
       ["Session", visible(`${welcome.session}`)],
       ["Connection", visible(`${welcome.connection}`)],
@@ -127,7 +127,7 @@ export class Account {
 
   #useToken() {
     const token = byId("token").value.trim();
-    const how = byId("how-query").checked ? "query" : "subprotocol";
+    const how = byId("how-ticket").checked ? "ticket" : "subprotocol";
     say("token-problem", token ? "" : "Paste a token first.");
     if (!token) {
       byId("token").focus();
@@ -136,7 +136,7 @@ export class Account {
     try {
       this.#connect({ how, token });
     } catch (error) {
-      say("token-problem", `${error.message} Send it as ?token= to see what the gateway says.`);
+      say("token-problem", `${error.message} Send it for a ticket to see what the gateway says.`);
     }
   }
 }

@@ -1,6 +1,7 @@
 // One socket speaking gateroom.v1: opens it with a credential, pairs commands with answers, tells of every frame.
 
 import { beside } from "./dom.js";
+import { ticketFor } from "./ticket.js";
 
 const PROTOCOL = "gateroom.v1";
 
@@ -19,6 +20,7 @@ export class Wire {
   #socket = null;
   #commands = new Map(); // id -> {resolve, reject}
   #lastId = 0;
+  #attempt = 0; // to ask for a ticket
   #leaving = false;
 
   /** `listener` has frame(direction, text), note(text), event(object) and ended({code, reason, asked, opened, lived}). */
@@ -34,21 +36,39 @@ export class Wire {
     return this.#socket === null;
   }
 
-  /** Connect with `{how: "cookie"}`, `{how: "subprotocol", token}` or `{how: "query", token}`. Throws `Unsendable`. */
+  /** Connect with `{how: "cookie"}`, `{how: "subprotocol", token}` or `{how: "ticket", token}`. Throws `Unsendable`. */
   connect({ how, token }) {
     this.#drop();
     const url = beside("ws");
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    if (how === "ticket") {
+      void this.#byTicket(url, token);
+      return;
+    }
     const protocols = how === "subprotocol" ? [PROTOCOL, `bearer.${token}`] : [PROTOCOL];
-    const target = how === "query" ? `${url}?token=${encodeURIComponent(token)}` : url.href;
     try {
-      this.#socket = new WebSocket(target, protocols);
+      this.#socket = new WebSocket(url, protocols);
     } catch {
       throw new Unsendable("A subprotocol cannot carry these characters; the browser refuses to send it.");
     }
-    const shown = how === "query" ? `${url.href}?token=<token>` : url.href;
     const offered = how === "subprotocol" ? `${PROTOCOL}, bearer.<token>` : PROTOCOL;
-    this.#listener.note(`Opening ${shown} offering ${offered}`);
+    this.#listener.note(`Opening ${url.href} offering ${offered}`);
+    this.#listen(this.#socket);
+  }
+
+  /** Exchange the token for a ticket, which is good once: no token comes into an address. */
+  async #byTicket(url, token) {
+    const attempt = ++this.#attempt;
+    this.#listener.note("Asking auth/tickets for a ticket");
+    const answer = await ticketFor(token);
+    if (attempt !== this.#attempt) return; // meanwhile the person tried something else
+    if (answer.refused) {
+      this.#listener.note(`Refused ${answer.refused.code} ${answer.refused.reason}`);
+      this.#listener.ended({ asked: false, lived: 0, ...answer.refused });
+      return;
+    }
+    this.#listener.note(`Opening ${url.href}?ticket=<ticket> offering ${PROTOCOL}`);
+    this.#socket = new WebSocket(`${url}?ticket=${answer.ticket}`, [PROTOCOL]);
     this.#listen(this.#socket);
   }
 
@@ -118,6 +138,7 @@ export class Wire {
   }
 
   #drop() {
+    this.#attempt += 1;
     if (!this.#socket) return;
     const socket = this.#socket;
     socket.onopen = socket.onmessage = socket.onclose = null;
