@@ -43,7 +43,9 @@ KINDS = {
     "default": RoomKind(history_size=WINDOW),
     "small": RoomKind(name="small", history_size=WINDOW, capacity=FEW),
 }
-UNLIMITED = Limits(publish_rate=0, command_rate=0, max_rooms_per_connection=0, ping_interval=0, stall_timeout=0)
+UNLIMITED = Limits(
+    publish_rate=0, command_rate=0, costly_rate=0, max_rooms_per_connection=0, ping_interval=0, stall_timeout=0
+)
 
 users, rooms = st.sampled_from(USERS), st.sampled_from(sorted(ROOMS))
 which = st.integers(0, 99)
