@@ -2,7 +2,6 @@
 
 import secrets
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -24,11 +23,11 @@ from gateroom.incidents import blame, note
 from gateroom.protocol import events
 from gateroom.protocol.events import Person
 from gateroom.protocol.frame import Segment
-from gateroom.rates import TokenBucket
 from gateroom.realtime.connection import Connection
 from gateroom.realtime.door import Place
 from gateroom.realtime.limits import Allowance, Cost
 from gateroom.realtime.live import Live
+from gateroom.realtime.patience import Patience
 from gateroom.realtime.ports import FrameSink
 from gateroom.realtime.subscription import Subscription, announce
 from gateroom.realtime.topics import EVERYONE
@@ -36,7 +35,6 @@ from gateroom.rooms.policy import NOTHING
 from gateroom.rooms.standings import Standing
 
 UNSUPPORTED_DATA, INVALID_TEXT, TOO_BIG = 1003, 1007, 1009  # RFC 6455 section 7.4.1
-VIOLATIONS_PERIOD = 60.0  # seconds within which `max_violations` are borne
 VANISHED = 1006  # never on the wire: the peer ended without a close, or with its own
 
 
@@ -54,7 +52,6 @@ class Session(ABC):
         "_pinged_at",
         "_size",
         "_started_at",
-        "_violations",
         "_warned_of",
         "connection",
         "live",
@@ -79,8 +76,7 @@ class Session(ABC):
         self._pinged_at = self._paused_at = 0.0
         self._allowance = Allowance(limits, 1, now)
         self._size = 0  # of the text that is being taken, in bytes
-        self._patience = TokenBucket(1, 2 * limits.publish_burst, now)  # with those who go on regardless
-        self._violations: deque[float] | None = None  # when the latest were
+        self._patience = Patience(limits, now)
 
     # What the server feeds
 
@@ -189,20 +185,13 @@ class Session(ABC):
         goes on regardless."""
         now, user_id, size = self.live.monotonic(), self.principal.user_id, self._size
         if not (self._allowance.take(cost, size, now) and self.live.allowances.take(user_id, cost, size, now)):
-            if not self._patience.take(now):
+            if not self._patience.bears_excess(now):
                 self.end(RateLimited())
             raise RateLimited
 
     def violation(self) -> None:
         """Count a frame that no proper client sends; too many end the session."""
-        most, now = self.live.limits.max_violations, self.live.monotonic()
-        if not most:
-            return
-        recent = self._violations = self._violations or deque()
-        recent.append(now)
-        while recent[0] <= now - VIOLATIONS_PERIOD:
-            recent.popleft()
-        if len(recent) > most:
+        if not self._patience.bears_violation(self.live.monotonic()):
             self.end(ProtocolViolation())
 
     def renew(self, principal: Principal, scopes: frozenset[str] | None = None) -> None:
@@ -214,15 +203,8 @@ class Session(ABC):
 
     def tell(self, kind: str, code: str | int, **fields: object) -> None:
         """Log what this peer did or was refused, and who it is."""
-        note(
-            kind,
-            code=code,
-            user=self.principal.user_id,
-            session=self.principal.session_id,
-            connection=self.connection.id,
-            peer=self.place.address,
-            **fields,
-        )
+        who = {"user": self.principal.user_id, "session": self.principal.session_id, "connection": self.connection.id}
+        note(kind, code=code, **who, peer=self.place.address, **fields)
 
     def sweep(self, now: float, monotonic: float) -> None:
         """Look after time: token expiry, age, keepalive and stalled writes. Called about once a second."""

@@ -6,9 +6,10 @@ from gateroom.auth.alive import RECHECK, Alive
 from gateroom.auth.ports import AuthSession, Link
 from gateroom.auth.principal import Principal
 from gateroom.errors import SessionRevoked, TokenRevoked
+from support.back_ends import InMemoryApiKeys
 from support.clock import FrozenClock
 from support.sessions import InMemoryRevocations, InMemorySessions
-from support.stores import a_session, a_user
+from support.stores import InMemoryUsers, a_session, a_user
 
 
 class CountedSessions(InMemorySessions):
@@ -37,7 +38,7 @@ async def sessions() -> CountedSessions:
 
 @pytest.fixture
 def alive(sessions: CountedSessions, clock: FrozenClock) -> Alive:
-    return Alive(sessions, InMemoryRevocations(), clock, clock)
+    return Alive(sessions, InMemoryRevocations(), InMemoryApiKeys(InMemoryUsers()), clock, clock)
 
 
 def principal(session_id: str = "s-1") -> Principal:
@@ -96,7 +97,7 @@ async def test_who_has_no_session_depends_on_none_but_on_the_token(alive: Alive,
 
 
 async def test_no_more_sessions_are_kept_than_there_is_room_for(sessions: CountedSessions, clock: FrozenClock) -> None:
-    alive = Alive(sessions, InMemoryRevocations(), clock, clock, capacity=10)
+    alive = Alive(sessions, InMemoryRevocations(), InMemoryApiKeys(InMemoryUsers()), clock, clock, capacity=10)
     for number in range(30):
         alive.begun(a_session(f"s-{number}", "u-ada"))
     assert sum(alive.is_known(principal(f"s-{number}")) for number in range(30)) == 10
