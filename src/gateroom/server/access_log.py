@@ -4,7 +4,6 @@ import logging
 import re
 import traceback
 from collections.abc import Mapping
-from functools import cache
 
 # uvicorn writes `"WebSocket /ws?token=…" [accepted]` to the first, whether or not there is an access log.
 LOGGERS = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi")
@@ -54,13 +53,13 @@ class SafeLines(logging.Filter):
 
 
 _FILTER = SafeLines()
+_UVICORNS = tuple(map(logging.getLogger, LOGGERS))
 
 
-@cache  # called for every connection
 def keep_logs_safe() -> None:
     """Have uvicorn's loggers cleaned; what `logging.config` does later leaves that in place."""
-    for name in LOGGERS:
-        logging.getLogger(name).addFilter(_FILTER)
+    for logger in _UVICORNS:  # for every connection: looking them up by name costs more than what it is for
+        logger.addFilter(_FILTER)  # does nothing the second time
 
 
 def _clean(value: object) -> object:
