@@ -140,7 +140,8 @@ def test_an_administrator_ends_what_a_user_has_open(gateway: RunningGateway, peo
         assert simple.closed() == (1008, "user_disabled")
     assert refused(gateway.ws_url, f"/ws?token={carol.token}").code == "user_disabled"
     assert admin.rest.patch("/api/users/@carol", json={"disabled": False}).status_code == 200
-    with visiting(gateway.ws_url, f"/ws?token={carol.token}"):
+    assert refused(gateway.ws_url, f"/ws?token={carol.token}").code == "session_revoked"
+    with visiting(gateway.ws_url, f"/ws?token={gateway.token('carol')}"):
         pass
 
 
