@@ -176,7 +176,8 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
     door = Door(limits, time.monotonic)
     caps = RoomCaps(settings.rooms.max_rooms, settings.rooms.max_rooms_per_user)
     templates = Templates([Template(each.pattern, each.kind, each.visibility) for each in settings.rooms.templates])
-    arrivals, activity = Arrivals(templates, stores.rooms, standings, caps, time.time), Activity()
+    activity = Activity()
+    arrivals = Arrivals(templates, stores.rooms, standings, caps, activity, time.time)
     live = Live(
         hub,
         broker,

@@ -131,3 +131,33 @@ async def test_of_many_who_make_the_last_room_one_succeeds(stores: Stores) -> No
         *(stores.rooms.add(a_room(f"room-{number}"), "u-ada", caps) for number in range(5)), return_exceptions=True
     )
     assert [type(outcome) for outcome in tries if outcome] == [LimitReached] * 4
+
+
+async def test_capacity_and_ttl_are_kept_and_changed(stores: Stores) -> None:
+    room = a_room("desk", capacity=5, ttl=0.5)
+    await stores.rooms.add(room, None)
+    assert await stores.rooms.by_id("desk") == room
+    changed = replace(room, capacity=0, ttl=None)
+    await stores.rooms.save(changed)
+    assert await stores.rooms.by_id("desk") == changed
+
+
+async def test_who_makes_rooms_that_nobody_owns_has_a_cap_on_them(stores: Stores) -> None:
+    caps = RoomCaps(max_rooms_per_user=2)
+    for number in range(2):
+        await stores.rooms.add(a_room(f"order:{number}", created_by="u-ada"), None, caps)
+    with pytest.raises(LimitReached):
+        await stores.rooms.add(a_room("order:2", created_by="u-ada"), None, caps)
+    await stores.rooms.add(a_room("order:2", created_by="u-bob"), None, caps)
+    await stores.rooms.add(a_room("desk", created_by="u-ada"), "u-ada", caps)  # what one owns is counted apart
+    await stores.rooms.remove("order:0")
+    await stores.rooms.add(a_room("order:3", created_by="u-bob"), None, caps)
+
+
+async def test_of_those_who_make_rooms_at_once_no_more_than_the_cap_succeed(stores: Stores) -> None:
+    caps = RoomCaps(max_rooms_per_user=3)
+    outcomes = await asyncio.gather(
+        *(stores.rooms.add(a_room(f"order:{number}", created_by="u-ada"), None, caps) for number in range(8)),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes if outcome] == [LimitReached] * 5

@@ -193,7 +193,7 @@ class LiveWorld:
         self.door = Door(self.limits, self.clock)
         named = Templates(templates)
         self.activity = Activity()
-        self.arrivals = Arrivals(named, rooms, self.standings, caps, self.clock)
+        self.arrivals = Arrivals(named, rooms, self.standings, caps, self.activity, self.clock)
         self.live = Live(
             self.hub,
             self.broker,

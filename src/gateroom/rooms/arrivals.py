@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from gateroom.auth.principal import Principal
 from gateroom.errors import Conflict, NotFound
+from gateroom.rooms.activity import Activity
 from gateroom.rooms.model import Action, Member, Role, Room, RoomCaps
 from gateroom.rooms.ports import RoomStore
 from gateroom.rooms.standings import Standing, Standings
@@ -24,6 +25,7 @@ class Arrivals:
         rooms: RoomStore,
         standings: Standings,
         caps: RoomCaps,
+        activity: Activity,
         now: Callable[[], float],
     ) -> None:
         """`now` is in seconds since the epoch."""
@@ -31,6 +33,7 @@ class Arrivals:
         self._rooms = rooms
         self._standings = standings
         self._caps = caps
+        self._activity = activity
         self._now = now
 
     def due(self, principal: Principal, room_id: str) -> bool:
@@ -43,10 +46,12 @@ class Arrivals:
         if template is None or (await self._standings.of(principal, room_id)).room is not None:
             return
         room, owner = self._new(template, principal, room_id)
-        if Action.READ in self._standings.would_be(room, owner, principal).grants.actions:
+        future = self._standings.would_be(room, owner, principal)
+        if Action.READ in future.grants.actions:
             with suppress(Conflict, NotFound):  # somebody was faster; the account is gone
                 await self._rooms.add(room, owner.user_id if owner else None, self._caps)
             self._standings.forget(room_id, principal.user_id)
+            self._activity.used(future)  # it is to end even if the caller changes their mind
 
     async def outlook(self, principal: Principal, room_id: str) -> tuple[Standing, Template | None]:
         """Judge the caller as on arrival, without making anything; with the template, where there is no room yet."""

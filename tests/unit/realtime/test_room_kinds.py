@@ -100,6 +100,7 @@ async def test_a_room_that_nobody_uses_ends_and_nothing_of_it_is_left(world: Liv
     ada = await in_the_tent(world, kind)
     plain = await world.connect("bob", "room", room="tent")
     await ada.ask("publish", room="tent", data=1)
+    await ada.ask("patch", room="tent", patch=[{"op": "add", "path": "/a", "value": 1}])
     ada.received()
     await world.keeper.once()
     world.clock.advance(TTL - 0.1)
@@ -115,12 +116,18 @@ async def test_a_room_that_nobody_uses_ends_and_nothing_of_it_is_left(world: Liv
     assert (await ada.ask("join", room="tent"))["code"] == "forbidden"
     await world.room("tent", kind, Visibility.PUBLIC)
     again = await ada.ask("join", room="tent", since={"epoch": "x", "seq": 0})
-    assert (again["missed"], again["position"]["seq"]) == ([], 0)
+    assert (again["missed"], again["position"]["seq"], again["state"], again["state_version"]) == ([], 0, {}, 0)
 
 
 @pytest.mark.parametrize(
     ("kind", "fields"),
-    [("publish", {"data": 1}), ("publish", {"data": 1, "ephemeral": True}), ("presence", {}), ("join", {})],
+    [
+        ("publish", {"data": 1}),
+        ("publish", {"data": 1, "ephemeral": True}),
+        ("patch", {"patch": []}),
+        ("presence", {}),
+        ("join", {}),
+    ],
 )
 async def test_a_use_lets_it_live_on(world: LiveWorld, kind: str, fields: dict[str, object]) -> None:
     ada = await in_the_tent(world)
@@ -243,6 +250,14 @@ async def test_a_room_of_a_template_is_there_once_somebody_comes(world: LiveWorl
     assert await world.stores.members.page("order:17", None, 10) == []
     plain = await world.connect("cyd", "room", room="order:18")
     assert plain.closed is None
+
+
+async def test_a_room_that_was_made_and_never_entered_ends_too(world: LiveWorld) -> None:
+    await world.arrivals.arrive(await world.user("ada"), "order:17")
+    await world.keeper.once()
+    world.clock.advance(TTL)
+    await world.keeper.once()
+    assert await world.stores.rooms.by_id("order:17") is None
 
 
 async def test_of_many_who_come_first_all_get_in(world: LiveWorld) -> None:
