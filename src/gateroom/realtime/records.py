@@ -58,7 +58,8 @@ def _judged_body(live: Live, lane: Subscription, sender: Person, data: Raw | byt
 def _judge(live: Live, lane: Subscription, action: Action, now: float) -> None:
     if not lane.joined:
         raise NotJoined
-    policy.require(action, lane.grants.at(now))
+    granted = lane.grants
+    policy.require(action, granted if now < granted.until else granted.at(now))  # a call less for each message
     if lane.ttl:
         live.activity.note(lane.room_id, lane.ttl)
 

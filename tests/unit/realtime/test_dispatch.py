@@ -451,3 +451,17 @@ async def test_a_hidden_room_and_none_at_all_cost_the_same(world: LiveWorld) -> 
     assert costs[0:2] == costs[2:4]
     assert costs[4:6] == costs[6:8]
     assert costs[1] == costs[4] == costs[5]
+
+
+async def test_whether_a_room_has_a_stream_does_not_show_in_how_it_is_refused(world: LiveWorld) -> None:
+    await world.room("desk", ada="owner")
+    await world.joined("desk", "ada")
+    eve = await world.connect("eve")
+    eve.received()
+    for since in ({}, {"since": {"epoch": "x", "seq": 0}}):
+        for room in ("desk", "nowhere"):
+            await eve.ask("join", room=room)
+            eve.command("join", room=room, **since)
+            assert eve.session.subscriptions == {}  # refused at once, without waiting for anything
+            await settle()
+            assert [frame["code"] for frame in eve.received()] == ["forbidden"]
