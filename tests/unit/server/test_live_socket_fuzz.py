@@ -114,6 +114,11 @@ class Fuzzed:
         await self.world.user("bob")
         return await self.world.user("alice")
 
+    async def begin_anew(self) -> None:
+        """Have a lobby whose state nobody has changed."""
+        await self.world.remove_room("lobby")
+        await self.world.room("lobby", visibility=Visibility.PUBLIC)
+
     async def born(self, kind: str = "multiplexed") -> Life:
         world, alice = self.world, self.alice
         await world.accounts.get(alice.user_id)
@@ -195,6 +200,7 @@ def test_any_frames_are_answered_or_end_the_socket_properly(fuzzed: Fuzzed, entr
 async def lives(fuzzed: Fuzzed, kind: str, items: list[Item]) -> list[list[Said]]:
     """Send the items, each in its pieces, to one socket after the other: a new one as soon as one has ended."""
     found: list[list[Said]] = []
+    await fuzzed.begin_anew()
     life = await fuzzed.born(kind)
     for item in items:
         await life.send(item)
