@@ -130,6 +130,23 @@ def test_a_browser_that_logs_out_forgets_its_cookies(gateway: InProcess) -> None
     assert gateway.client.get("/auth/me").json()["code"] == "missing_token"
 
 
+def test_a_browser_whose_access_token_ran_out_logs_out_by_its_refresh_cookie(gateway: InProcess) -> None:
+    csrf_token = log_in_by_cookie(gateway)
+    refresh_token = gateway.client.cookies["gateroom_refresh"]
+    gateway.client.cookies.delete("gateroom_access")
+    assert code_of(gateway.client.post("/auth/logout")) == (403, "invalid_csrf")
+    assert gateway.client.post("/auth/logout", headers=proof(csrf_token)).status_code == 204
+    assert dict(gateway.client.cookies) == {}
+    assert code_of(refresh(gateway, refresh_token)) == REVOKED
+
+
+def test_logging_out_of_what_has_ended_forgets_the_cookies_too(gateway: InProcess) -> None:
+    csrf_token = log_in_by_cookie(gateway)
+    revoke_the_refresh_token(gateway, Pair("", gateway.client.cookies["gateroom_refresh"]))
+    assert code_of(gateway.client.post("/auth/logout", headers=proof(csrf_token))) == REVOKED
+    assert dict(gateway.client.cookies) == {}
+
+
 # The list
 
 

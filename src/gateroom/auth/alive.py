@@ -35,6 +35,7 @@ class Alive:
         self._sessions: Remembered[tuple[str, str], AuthSession] = Remembered(self._read, capacity, RECHECK, monotonic)
         self._keys: Remembered[str, ApiKey] = Remembered(keys.by_id, capacity, RECHECK, monotonic)
         self._revoked: dict[str, float] = {}
+        self.changes = 0  # rises with every end, so that who waited for SQL sees that something ended meanwhile
 
     async def require(self, user_id: str, session_id: str, token_id: str) -> None:
         """Raise `TokenRevoked` or `SessionRevoked` when that token or session is not good any more.
@@ -76,11 +77,13 @@ class Alive:
 
     def forget(self, user_id: str, session_ids: Collection[str]) -> None:
         """Read these sessions again before they are next believed."""
+        self.changes += 1
         for session_id in session_ids:
             self._sessions.forget((user_id, session_id))
 
     def forget_user(self, user_id: str) -> None:
         """Read all of the user's sessions again."""
+        self.changes += 1
         self._sessions.forget_where(lambda key: key[0] == user_id)
 
     def revoke(self, token_id: str, expires_at: float) -> None:

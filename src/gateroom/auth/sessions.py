@@ -21,7 +21,7 @@ from gateroom.auth.ports import (
 )
 from gateroom.auth.principal import is_kept
 from gateroom.auth.tokens import AccessTokens, Issued
-from gateroom.errors import InvalidCredentials, InvalidScope, NotFound, SessionRevoked
+from gateroom.errors import GateroomError, InvalidCredentials, InvalidScope, NotFound, Refusal, SessionRevoked
 from gateroom.incidents import note
 
 MAX_AGENT_LENGTH = 200  # characters of a User-Agent that are kept
@@ -100,11 +100,13 @@ class Sessions:
         session = open_session(user, scopes, device, self._terms, now)
         access = self._tokens.issue(user, session.id, scopes, device.client_id, session.expires_at)
         token = refresh.new_token()
+        changes = self._alive.changes
         try:
             await self._store.add(session, refresh.link_of(token), proven.proof)
         except NotFound:
             raise InvalidCredentials from None
-        self._alive.begun(session)
+        if changes == self._alive.changes:  # else it may be among those that ended just now
+            self._alive.begun(session)
         return Granted(user, session, access, token)
 
     async def find(self, token: str) -> Presented:
@@ -147,8 +149,19 @@ class Sessions:
         return Granted(user, renewed, access, token)
 
     async def carry_on(self, granted: Granted) -> None:
-        """Let the session's live sockets live on until the new access token ends."""
-        await self._watcher.session_renewed(await self._accounts.principal(granted.access.claims))
+        """Let the session's live sockets live on until the new access token ends.
+
+        Raises the refusal when the session or the account has just ended. Where that cannot be judged the sockets stay
+        as they are: the pair is stored, and must reach its owner.
+        """
+        try:
+            principal = await self._accounts.principal(granted.access.claims)
+        except Refusal:
+            raise
+        except GateroomError as error:
+            note("sockets_not_renewed", code=error.code, user=granted.user.id, session=granted.session.id)
+        else:
+            await self._watcher.session_renewed(principal)
 
     async def end(self, user_id: str, session_id: str) -> None:
         """End one session and its sockets. Raises `NotFound` when the user has no such session."""

@@ -122,7 +122,7 @@ async def _tried(
         return refusal
 
 
-# For the one endpoint that has something to say beside a refusal.
+# For endpoints that have something to say beside a refusal.
 TriedPrincipal = Annotated[Principal | Refusal, Depends(_tried)]
 
 

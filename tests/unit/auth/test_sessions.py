@@ -10,11 +10,11 @@ from gateroom.auth.accounts import Accounts
 from gateroom.auth.alive import Alive
 from gateroom.auth.keys import KeyRing, SigningKey
 from gateroom.auth.login import Proven
-from gateroom.auth.ports import User
+from gateroom.auth.ports import AuthSession, Link, User
 from gateroom.auth.principal import Principal
 from gateroom.auth.sessions import Device, Granted, Sessions, Terms
 from gateroom.auth.tokens import AccessTokens
-from gateroom.errors import InvalidCredentials, InvalidScope, NotFound, SessionRevoked, TokenRevoked
+from gateroom.errors import InvalidCredentials, InvalidScope, NotFound, SessionRevoked, TokenRevoked, Unavailable
 from support.back_ends import InMemoryApiKeys
 from support.clock import FrozenClock
 from support.sessions import InMemoryRevocations
@@ -117,6 +117,31 @@ async def test_a_password_that_was_changed_while_it_was_verified_begins_no_sessi
     with pytest.raises(InvalidCredentials):
         await world.begin()
     assert await world.users.sessions.page("u-ada", None, 10) == []
+
+
+async def test_a_session_that_ends_while_it_is_stored_is_not_believed(world: World) -> None:
+    add = world.users.sessions.add
+
+    async def add_and_end(session: AuthSession, link: Link, proof: str | None = None) -> None:
+        await add(session, link, proof)
+        await world.sessions.end_all("u-ada")
+
+    world.users.sessions.add = add_and_end  # type: ignore[method-assign]  # somebody logs the user out at that moment
+    granted = await world.begin()
+    with pytest.raises(SessionRevoked):
+        await world.principal(granted)
+
+
+async def test_a_refresh_is_answered_though_its_sockets_cannot_be_judged(world: World) -> None:
+    granted = await world.renew((await world.begin()).refresh_token)
+    world.alive.forget("u-ada", [granted.session.id])
+
+    async def unavailable(session_id: str) -> AuthSession | None:
+        raise Unavailable
+
+    world.users.sessions.by_id = unavailable  # type: ignore[method-assign]
+    await world.sessions.carry_on(granted)
+    assert world.watcher.renewed == []
 
 
 async def test_a_session_slides_along_as_long_as_it_is_refreshed(world: World) -> None:

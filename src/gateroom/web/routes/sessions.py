@@ -5,12 +5,20 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from gateroom.auth.ports import AuthSession
+from gateroom.auth.sessions import Presented
 from gateroom.errors import GateroomError, InvalidCommand, Refusal
 from gateroom.protocol.events import rfc3339
 from gateroom.web import cookies
 from gateroom.web.audit import quietly
 from gateroom.web.credentials import refresh_cookie
-from gateroom.web.deps import CurrentClaims, CurrentRuntime, LoggedInPrincipal, require_same_origin
+from gateroom.web.deps import (
+    CurrentRuntime,
+    LoggedInPrincipal,
+    TriedPrincipal,
+    current_claims,
+    logged_in_principal,
+    require_same_origin,
+)
 from gateroom.web.errors import problem
 from gateroom.web.granting import in_body, in_cookies
 from gateroom.web.paging import Page
@@ -50,16 +58,24 @@ async def refresh(request: Request, runtime: CurrentRuntime, body: RefreshReques
         granted = await runtime.sessions.renew(await runtime.sessions.find(body.refresh_token))
         await runtime.sessions.carry_on(granted)
         return in_body(granted)
-    token = refresh_cookie(request, runtime.options)
-    require_same_origin(request, runtime)
     try:
-        presented = await runtime.sessions.find(token)
-        runtime.csrf.check(presented.session.id, request.headers.get("x-csrf-token"))
-        granted = await runtime.sessions.renew(presented)
+        granted = await runtime.sessions.renew(await _in_cookie(request, runtime))
         await runtime.sessions.carry_on(granted)
     except Refusal as refusal:
         return _without_cookies(refusal, request, runtime)
     return in_cookies(granted, request, runtime)
+
+
+async def _in_cookie(request: Request, runtime: Runtime) -> Presented:
+    """Return the session of the refresh cookie, which one of our own pages must have asked for.
+
+    Raises `MissingToken`, `AmbiguousCredentials`, `InvalidCsrf`, or as `Sessions.find` does.
+    """
+    token = refresh_cookie(request, runtime.options)
+    require_same_origin(request, runtime)
+    presented = await runtime.sessions.find(token)
+    runtime.csrf.check(presented.session.id, request.headers.get("x-csrf-token"))
+    return presented
 
 
 def _without_cookies(error: GateroomError, request: Request, runtime: Runtime) -> Response:
@@ -70,12 +86,20 @@ def _without_cookies(error: GateroomError, request: Request, runtime: Runtime) -
 
 
 @router.post("/logout", status_code=204, summary="Log out", responses=problems(*UNAUTHENTICATED, "invalid_csrf"))
-async def logout(request: Request, claims: CurrentClaims, runtime: CurrentRuntime) -> Response:
+async def logout(request: Request, found: TriedPrincipal, runtime: CurrentRuntime) -> Response:
     """End this session with its tokens and sockets, and have the browser forget the cookies.
 
-    A token of an outside issuer, whose session is not kept here, ends by itself.
+    A browser whose access token has run out may show its refresh cookie alone. A token of an outside issuer, whose
+    session is not kept here, ends by itself.
     """
-    await runtime.sessions.close(claims)
+    if isinstance(found, Refusal):
+        try:
+            presented = await _in_cookie(request, runtime)
+        except Refusal:
+            return _without_cookies(found, request, runtime)
+        await runtime.sessions.revoke_session(presented.token)
+    else:
+        await runtime.sessions.close(await current_claims(request, await logged_in_principal(found), runtime))
     response = Response(status_code=204)
     cookies.clear(response, secure=cookies.is_secure(request, runtime.options))
     return response
