@@ -44,3 +44,15 @@ def test_reading_history_takes_from_another(gateway: InProcess) -> None:
     user = gateway.user()
     assert [gateway.get("/api/rooms/lobby/messages", user).status_code for _ in range(2)] == [200, 429]
     assert publish(gateway, user, "rooms/lobby") == 201
+
+
+def test_patches_of_a_state_count_as_messages_and_reading_it_as_reading_history(gateway: InProcess) -> None:
+    user = gateway.user()
+
+    def patch() -> int:
+        headers = {"Content-Type": "application/json-patch+json", **user.headers}
+        return gateway.client.patch("/api/rooms/lobby/state", content=b"[]", headers=headers).status_code
+
+    assert [patch(), publish(gateway, user, "rooms/lobby"), patch()] == [200, 201, 429]
+    assert gateway.get("/api/rooms/lobby/state", user).status_code == 200
+    assert gateway.get("/api/rooms/lobby/messages", user).status_code == 429

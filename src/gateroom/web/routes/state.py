@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from gateroom.errors import PreconditionFailed, Unavailable, UnsupportedMediaType
 from gateroom.protocol.events import Person
 from gateroom.protocol.patches import MAX_OPERATIONS, State
+from gateroom.realtime.limits import Cost
 from gateroom.realtime.ports import Position, retention_of
 from gateroom.realtime.topics import room_topic
 from gateroom.rooms.model import Action, RoomKind
@@ -74,13 +75,14 @@ _IF_MATCH, _IF_NONE_MATCH = (
             "headers": _HEADERS,
         },
         304: {"description": "It has not changed.", "headers": _HEADERS},
-        **problems(*UNAUTHENTICATED, "banned", "not_found", "invalid_command"),
+        **problems(*UNAUTHENTICATED, "banned", "not_found", "invalid_command", "rate_limited"),
     },
     openapi_extra={"parameters": [_IF_NONE_MATCH]},
 )
 async def state(room: RoomId, request: Request, principal: CurrentPrincipal, runtime: CurrentRuntime) -> Response:
     """Read the room's document: `{}` until somebody changes it. ETag and State-Version say which version it is."""
     _, standing = await runtime.live.standings.allowed(principal, room, Action.READ)
+    runtime.live.allowances.charge(principal.user_id, Cost.COSTLY)
     head, found = await _current(runtime, room, standing.kind)
     headers = {**_named(head, found.version), "Cache-Control": "private, no-cache"}
     known = _tags(request, "if-none-match")
@@ -104,6 +106,7 @@ async def state(room: RoomId, request: Request, principal: CurrentPrincipal, run
             "limit_reached",
             PreconditionFailed,
             "unsupported_media_type",
+            "rate_limited",
         ),
     },
     openapi_extra={"requestBody": _PATCH_BODY, "parameters": [_IF_MATCH]},
@@ -123,6 +126,8 @@ async def patch_state(
     await runtime.live.arrivals.arrive(principal, room)
     _, standing = await runtime.live.standings.allowed(principal, room, Action.PATCH)
     runtime.live.activity.used(standing)
+    body = await request.body()
+    runtime.live.allowances.charge(principal.user_id, Cost.PUBLISH, len(body))
     head, current = await _current(runtime, room, standing.kind)
     wanted = _tags(request, "if-match")
     version = None
@@ -131,7 +136,7 @@ async def patch_state(
             raise PreconditionFailed
         version = current.version
     by = Person(principal.user_id, principal.username)
-    made = await runtime.publisher.to_state(room, standing.kind, by, await request.body(), version)
+    made = await runtime.publisher.to_state(room, standing.kind, by, body, version)
     response.headers.update(_named(head, made.version))
     return StateChanged(state_version=made.version)
 
