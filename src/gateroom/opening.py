@@ -66,7 +66,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             SqlIdentities(database),
             SqlSessions(database),
             SqlRevocations(database),
-            SqlRooms(database),
+            SqlRooms(database, time.time),
             SqlMembers(database, time.time),
             SqlSanctions(database, time.time),
             SqlLives(database),

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from gateroom.errors import NotFound
-from gateroom.rooms.model import UNRESTRAINED, Measure, Restraints, Sanction
+from gateroom.rooms.model import UNRESTRAINED, Measure, Restraints, Role, Sanction, Visibility
 from support.stores import Stores, a_room, a_user
 
 pytest_plugins = ["support.databases"]
@@ -82,6 +82,22 @@ async def test_pages_follow_each_other_by_username(stores: Stores) -> None:
     first = await stores.sanctions.page("desk", BAN, None, 2)
     rest = await stores.sanctions.page("desk", BAN, first[-1].username, 2)
     assert [taken.username for taken in [*first, *rest]] == ["bob", "dan", "eve"]
+
+
+async def test_rooms_are_not_listed_for_whom_they_ban(stores: Stores) -> None:
+    await stores.rooms.add(a_room("forum", visibility=Visibility.PUBLIC), None)
+    await stores.members.put("desk", "u-bob", Role.MEMBER)
+    await stores.members.put("hall", "u-bob", Role.MEMBER)
+    await stores.sanctions.put("desk", "u-bob", BAN, None)
+    await stores.sanctions.put("forum", "u-bob", BAN, stores.clock() + 60)
+    await stores.sanctions.put("hall", "u-bob", MUTE, None)
+
+    async def listed(user_id: str) -> list[str]:
+        return [room.id for room in await stores.rooms.page(user_id, None, 10)]
+
+    assert (await listed("u-bob"), await listed("u-cyd")) == (["hall"], ["forum"])
+    stores.clock.advance(60)
+    assert await listed("u-bob") == ["forum", "hall"]
 
 
 async def test_measures_go_with_their_room(stores: Stores) -> None:

@@ -46,6 +46,7 @@ def test_a_ban_shuts_out_of_everything_at_once(
     for path in ("", "/messages", "/presence", "/members"):
         assert code(gateway.get(f"/api/rooms/{desk}{path}", ben)) == (403, "banned")
     assert code(gateway.post(f"/api/rooms/{desk}/messages", ben, {"data": 1})) == (403, "banned")
+    assert desk not in [room["id"] for room in gateway.get("/api/rooms?limit=200", ben).json()["items"]]
     gateway.set_role(ada, desk, ben, "viewer")  # a membership does not help
     assert code(gateway.get(f"/api/rooms/{desk}", ben)) == (403, "banned")
     assert gateway.delete(f"/api/rooms/{desk}/bans/{ben.id}", mod).status_code == 204

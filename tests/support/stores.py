@@ -161,6 +161,7 @@ class InMemoryRooms:
         self._users = users
         self._rooms: dict[str, Room] = {}
         self._ends: dict[str, float] = {}
+        self.bans: Callable[[str, str], bool] = lambda room_id, user_id: False
         self.on_remove: list[Callable[[str], None]] = []  # told the id of a room that was deleted
         users.on_remove.append(self._forget_user)
 
@@ -199,7 +200,9 @@ class InMemoryRooms:
     async def page(self, visible_to: str | None, after: str | None, limit: int) -> Sequence[Room]:
         def seen(room: Room) -> bool:
             public = room.visibility is Visibility.PUBLIC
-            return visible_to is None or public or self.members.has(room.id, visible_to)
+            if visible_to is None:
+                return True
+            return (public or self.members.has(room.id, visible_to)) and not self.bans(room.id, visible_to)
 
         found = [room for room in self._rooms.values() if room.id > (after or "") and seen(room)]
         return sorted(found, key=lambda room: room.id)[:limit]
@@ -308,6 +311,7 @@ class InMemorySanctions:
         self._users = users
         self._clock = clock
         self._taken: dict[tuple[str, str, Measure], Sanction] = {}
+        rooms.bans = lambda room_id, user_id: _end(self._taken.get((room_id, user_id, Measure.BAN))) > self._clock()
         rooms.on_remove.append(lambda room_id: self._forget(0, room_id))
         users.on_remove.append(lambda user_id: self._forget(1, user_id))
 
@@ -420,7 +424,7 @@ def in_sql(database: Database) -> Stores:
     clock = FrozenClock()
     users = SqlUsers(database)
     sessions, revoked = SqlSessions(database), SqlRevocations(database)
-    rooms, members = SqlRooms(database), SqlMembers(database, clock)
+    rooms, members = SqlRooms(database, clock), SqlMembers(database, clock)
     sanctions, streams = SqlSanctions(database, clock), SqlStreams(database, clock)
     return Stores(
         users=users,

@@ -29,7 +29,7 @@ class RoomStore(Protocol):
 
     async def page(self, visible_to: str | None, after: str | None, limit: int) -> Sequence[Room]:
         """Return up to `limit` rooms in order of id after `after`: public ones and those `visible_to` (a user id)
-        is a member of; every room when it is None."""
+        is a member of, but none they are banned from; every room when it is None."""
         ...
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, insert, select, union, update
+from sqlalchemy import delete, func, insert, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateroom.auth.ports import Clock
 from gateroom.errors import Conflict, LimitReached, NotFound
-from gateroom.rooms.model import NO_CAPS, Member, Role, Room, RoomCaps, Visibility
+from gateroom.rooms.model import NO_CAPS, Measure, Member, Role, Room, RoomCaps, Visibility
 from gateroom.storage.database import Database
-from gateroom.storage.schema import members, rooms, users
+from gateroom.storage.schema import members, rooms, sanctions, users
 
 ROOMS = select(
     rooms.c.id,
@@ -31,8 +31,9 @@ _COUNTING = 0x6761746572  # the advisory lock of those who count rooms before th
 class SqlRooms:
     """The `RoomStore` on a SQL database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     async def add(self, room: Room, owner_id: str | None, caps: RoomCaps = NO_CAPS) -> None:
         """Add a room and its owner, a member since the room was created."""
@@ -86,17 +87,24 @@ class SqlRooms:
     async def page(self, visible_to: str | None, after: str | None, limit: int) -> Sequence[Room]:
         following = ROOMS.where(rooms.c.id > (after or "")).order_by(rooms.c.id).limit(limit)
         if visible_to is not None:
+            banned = select(sanctions.c.room_id).where(
+                sanctions.c.user_id == visible_to,
+                sanctions.c.measure == Measure.BAN,
+                or_(sanctions.c.until.is_(None), sanctions.c.until > self._clock()),
+            )
             # Two short walks along an index each; one walk with an OR would read every room there is.
             public = (
                 select(rooms.c.id)
-                .where(rooms.c.visibility == Visibility.PUBLIC, rooms.c.id > (after or ""))
+                .where(rooms.c.visibility == Visibility.PUBLIC, rooms.c.id > (after or ""), rooms.c.id.not_in(banned))
                 .order_by(rooms.c.id)
                 .limit(limit)
                 .subquery()
             )
             joined = (
                 select(members.c.room_id)
-                .where(members.c.user_id == visible_to, members.c.room_id > (after or ""))
+                .where(
+                    members.c.user_id == visible_to, members.c.room_id > (after or ""), members.c.room_id.not_in(banned)
+                )
                 .order_by(members.c.room_id)
                 .limit(limit)
                 .subquery()
