@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.gateway import RunningGateway, running_gateway
 from support.raw_client import RawClient, upgrade
-from support.visitors import SUBPROTOCOL, visiting
+from support.visitors import SUBPROTOCOL, refused, visiting
 
 MARK = "canary"
 
@@ -100,13 +100,29 @@ class Session:
             answer = browser.post("/auth/login", json=body)
             self.canaries.note("csrf-token", answer.json()["csrf_token"])
             cookie = self.canaries.note("cookie", browser.cookies["gateroom_access"])
+            self.canaries.note("refresh-cookie", browser.cookies["gateroom_refresh"])
+            self.refused(browser.post("/auth/refresh", headers={"X-CSRF-Token": "wrong", "Origin": self.gateway.url}))
             self.refused(browser.post("/api/rooms", json={"id": "x"}, headers={"X-CSRF-Token": "wrong"}))
             with visiting(
                 self.gateway.ws_url,
                 headers={"Cookie": f"gateroom_access={cookie}", "Origin": self.gateway.url},
             ) as visitor:
                 visitor.event("welcome")
+        self.refresh_twice(password)
         return self.canaries.note("user-token", self.gateway.token("ada", password))
+
+    def refresh_twice(self, password: str) -> None:
+        with self.gateway.client() as client:
+            pair = client.post("/auth/login", json={"username": "ada", "password": password}).json()
+            first = self.canaries.note("refresh-token", pair["refresh_token"])
+            second = client.post("/auth/refresh", json={"refresh_token": first}).json()
+            self.canaries.note("next-refresh-token", second["refresh_token"])
+            self.refused(client.post("/auth/refresh", json={"refresh_token": first}))
+            form = {"grant_type": "refresh_token", "refresh_token": second["refresh_token"]}
+            self.refused(client.post("/auth/token", data=form))
+            self.refused(client.get("/auth/me", params={"refresh_token": first}))
+            client.post("/auth/revoke", data={"token": first})
+            assert refused(self.gateway.ws_url, f"/ws?token={first}").status == 403
 
     def send_wrong_bodies(self, rest: httpx.Client) -> None:
         secret = self.canaries.new("body")
