@@ -8,6 +8,7 @@ import structlog
 
 from gateroom.auth.key_files import KeyDirectory
 from gateroom.auth.keys import KeyRefused, KeyRing
+from gateroom.repeating import repeating
 
 _log = structlog.get_logger("gateroom.keys")
 
@@ -25,17 +26,8 @@ class KeyWatch:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Watch as long as the block runs."""
-        task = asyncio.create_task(self._forever())
-        try:
+        async with repeating("keys", INTERVAL, self.look):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _forever(self) -> None:
-        while True:
-            await asyncio.sleep(INTERVAL)
-            await self.look()
 
     async def look(self) -> None:
         """Take over what has changed; what is wrong is logged once, and the ring stays as it is."""

@@ -1,14 +1,11 @@
 """What is to be done again and again off the message path: trimming, and storing what may wait."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
-import structlog
+from gateroom.repeating import Work, attempt, repeating
 
-_log = structlog.get_logger("gateroom.chores")
-
-Chore = Callable[[], Awaitable[None]]
+Chore = Work
 
 
 class Chores:
@@ -21,25 +18,11 @@ class Chores:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Do the chores as long as the block runs."""
-        tasks = [
-            asyncio.create_task(self._again_and_again(name, interval)) for name, (interval, _) in self._chores.items()
-        ]
         try:
-            yield
+            async with AsyncExitStack() as stack:
+                for name, (interval, chore) in self._chores.items():
+                    await stack.enter_async_context(repeating(name, interval, chore))
+                yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            for name in self._chores:
-                await self._do(name)
-
-    async def _again_and_again(self, name: str, interval: float) -> None:
-        while True:
-            await asyncio.sleep(interval)
-            await self._do(name)
-
-    async def _do(self, name: str) -> None:
-        try:
-            await self._chores[name][1]()
-        except Exception:
-            _log.exception("chore_failed", chore=name)
+            for name, (_, chore) in self._chores.items():
+                await attempt(name, chore)

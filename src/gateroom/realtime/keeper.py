@@ -1,6 +1,5 @@
 """The end of rooms that have a ttl: in the background, off the message path."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -10,6 +9,7 @@ from gateroom.errors import GateroomError
 from gateroom.incidents import note
 from gateroom.realtime.control import Control
 from gateroom.realtime.live import Live
+from gateroom.repeating import repeating
 from gateroom.rooms.model import RoomKind
 from gateroom.rooms.ports import RoomLives
 
@@ -32,18 +32,11 @@ class Keeper:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look after rooms as long as the block runs; what was noted last is stored at its end."""
-        task = asyncio.create_task(self._forever())
         try:
-            yield
+            async with repeating("rooms", INTERVAL, self.once, first=0):
+                yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
             await self._guarded(self._live.now())
-
-    async def _forever(self) -> None:
-        while True:
-            await self.once()
-            await asyncio.sleep(INTERVAL)
 
     async def once(self) -> None:
         """Store what was noted, then end what is over, unless the store cannot be reached."""

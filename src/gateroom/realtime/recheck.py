@@ -4,7 +4,6 @@ Orders are what makes a change felt at once. One that is lost, or a change that 
 found here: in batches, off the message path, and only what differs from what a socket has is judged anew.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -20,6 +19,7 @@ from gateroom.realtime.control import Control
 from gateroom.realtime.live import Live
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
+from gateroom.repeating import repeating
 from gateroom.rooms.review import Review
 
 _log = structlog.get_logger("gateroom.recheck")
@@ -55,17 +55,8 @@ class Recheck:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Check as long as the block runs."""
-        task = asyncio.create_task(self._forever())
-        try:
+        async with repeating("recheck", INTERVAL, self.once):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _forever(self) -> None:
-        while True:
-            await asyncio.sleep(INTERVAL)
-            await self.once()
 
     async def once(self) -> None:
         """Check everything once; a part that fails is tried again in the next round."""

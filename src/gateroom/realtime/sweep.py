@@ -4,15 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import structlog
-
 from gateroom.protocol import events
 from gateroom.realtime.live import Live
 from gateroom.realtime.ports import Kind, Record
 from gateroom.realtime.subscription import unheard
 from gateroom.realtime.topics import room_topic
-
-_log = structlog.get_logger("gateroom.sweep")
+from gateroom.repeating import repeating
 
 INTERVAL = 1.0  # seconds
 
@@ -24,27 +21,22 @@ class Sweep:
         """`trim` drops history that has outlived its retention."""
         self._live = live
         self._trim = trim
+        self._due = 0.0  # when the loop should come to the next turn
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sweep as long as the block runs."""
-        task = asyncio.create_task(self._forever())
-        try:
+        self._due = asyncio.get_running_loop().time() + INTERVAL
+        async with repeating("sweep", INTERVAL, self._turn):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
-    async def _forever(self) -> None:
+    async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + INTERVAL
-            await asyncio.sleep(INTERVAL)
-            self._live.counts.lag.observe(loop.time() - due)
-            try:
-                self.once()
-            except Exception:
-                _log.exception("sweep_failed")
+        self._live.counts.lag.observe(loop.time() - self._due)
+        try:
+            self.once()
+        finally:
+            self._due = loop.time() + INTERVAL
 
     def once(self) -> None:
         live = self._live

@@ -139,7 +139,7 @@ def test_a_sweep_that_fails_is_not_the_last() -> None:
                 for _ in range(3):
                     await loop.turn(INTERVAL + 0.01)
         assert len(sweeps) >= 2
-        assert [entry["event"] for entry in logs] == ["sweep_failed"]
+        assert [entry["event"] for entry in logs] == ["background_work_failed"]
 
     loop = TurnedLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
