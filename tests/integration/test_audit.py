@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from support.in_process import HOST, Account, InProcess, running_in_process
 from support.operations import guarded
+from support.pairs import log_in, refresh, renewed
 
 Entry = dict[str, Any]
 
@@ -128,6 +129,15 @@ def test_every_change_that_nobody_is_allowed_is_recorded(gateway: InProcess, ope
     gateway.client.request(operation.method, operation.concrete)
     assert newest(gateway)["action"] == operation.document["operationId"].replace("_", ".", 1)
     assert seen(newest(gateway), "outcome", "actor", "address") == ("missing_token", None, HOST)
+
+
+def test_a_refresh_token_that_was_used_twice_is_recorded_with_its_session(gateway: InProcess, ada: Account) -> None:
+    pair = log_in(gateway, ada)
+    renewed(gateway, pair.refresh)
+    assert refresh(gateway, pair.refresh).status_code == 401
+    entry = newest(gateway)
+    assert seen(entry, "action", "outcome", "session") == ("auth.refresh", "session_revoked", pair.session)
+    assert entry["actor"]["id"] == ada.id
 
 
 def test_messages_are_their_own_record_but_a_refused_one_is_recorded(

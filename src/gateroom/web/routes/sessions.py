@@ -9,7 +9,7 @@ from gateroom.auth.sessions import Presented
 from gateroom.errors import GateroomError, InvalidCommand, Refusal
 from gateroom.protocol.events import rfc3339
 from gateroom.web import cookies
-from gateroom.web.audit import quietly
+from gateroom.web.audit import quietly, trail_of
 from gateroom.web.credentials import refresh_cookie
 from gateroom.web.deps import (
     CurrentRuntime,
@@ -55,7 +55,7 @@ async def refresh(request: Request, runtime: CurrentRuntime, body: RefreshReques
     It is good once: used again, by whomever, it ends its session.
     """
     if body is not None:
-        granted = await runtime.sessions.renew(await runtime.sessions.find(body.refresh_token))
+        granted = await runtime.sessions.renew(await _found(request, runtime, body.refresh_token))
         await runtime.sessions.carry_on(granted)
         return in_body(granted)
     try:
@@ -73,13 +73,22 @@ async def _in_cookie(request: Request, runtime: Runtime) -> Presented:
     """
     token = refresh_cookie(request, runtime.options)
     require_same_origin(request, runtime)
-    presented = await runtime.sessions.find(token)
+    presented = await _found(request, runtime, token)
     runtime.csrf.check(presented.session.id, request.headers.get("x-csrf-token"))
+    return presented
+
+
+async def _found(request: Request, runtime: Runtime, token: str) -> Presented:
+    """Return the session of a refresh token, and take note of whose it is."""
+    presented = await runtime.sessions.find(token)
+    trail = trail_of(request)
+    trail.actor, trail.session = presented.session.user_id, presented.session.id
     return presented
 
 
 def _without_cookies(error: GateroomError, request: Request, runtime: Runtime) -> Response:
     """Answer an error, and have the browser forget tokens that are of no use any more."""
+    trail_of(request).outcome = error.code
     response = problem(error)
     cookies.clear(response, secure=cookies.is_secure(request, runtime.options))
     return response
