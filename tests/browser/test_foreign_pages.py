@@ -1,4 +1,4 @@
-"""A real browser's pages of other origins call the HTTP API: listed ones may, any other may not (HC-2)."""
+"""A real browser's pages of other origins: listed ones may call the API, any other gets nothing (HS-2, HC-2)."""
 
 import threading
 from collections.abc import Iterator
@@ -8,9 +8,37 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
+from support.browser import DEADLINE
 from support.gateway import RunningGateway, running_gateway
+
+LOG_IN = """async (password) => {
+    const options = {method: "POST", headers: {"Content-Type": "application/json"}};
+    options.body = JSON.stringify({username: "admin", password, cookie: true});
+    return (await fetch("/auth/login", options)).status;
+}"""
+# Closes by itself once it has heard something; a socket that is refused is closed by the browser.
+CONNECT = """([url, offer]) => new Promise((done) => {
+    const seen = {opened: false, heard: 0};
+    const socket = new WebSocket(url, offer);
+    socket.onopen = () => { seen.opened = true; };
+    socket.onmessage = () => { seen.heard += 1; socket.close(1000); };
+    socket.onclose = (event) => done({...seen, code: event.code, reason: event.reason});
+})"""
+SUBMIT = """([url, fields, encoding]) => {
+    const form = document.createElement("form");
+    form.method = "POST";
+    form.action = url;
+    form.enctype = encoding;
+    for (const [name, value] of fields) {
+        const field = document.createElement("input");
+        [field.name, field.value] = [name, value];
+        form.append(field);
+    }
+    document.body.append(form);
+    form.submit();
+}"""
 
 CALL = """async ([url, options]) => {
     try {
@@ -94,3 +122,76 @@ def test_another_page_sees_nothing_and_changes_nothing(web: Web) -> None:
     assert web.call(web.evil, "/healthz") == {"error": "TypeError"}
     with web.gateway.client() as client:
         assert client.get("/api/rooms/by-evil-page", headers=headers).status_code == 404
+
+
+@pytest.fixture(scope="module")
+def victim(web: Web) -> Iterator[BrowserContext]:
+    """A browser whose user has logged in at the gateway: a cookie is sent to every port of a host, SameSite or not."""
+    context = web.chromium.new_context()
+    context.set_default_timeout(DEADLINE)
+    page = context.new_page()
+    page.goto(f"{web.gateway.url}/console")
+    assert page.evaluate(LOG_IN, web.gateway.admin_password) == 200
+    page.close()
+    yield context
+    context.close()
+
+
+def seen_by(context: BrowserContext, origin: str, script: str, *arguments: object) -> dict[str, Any]:
+    """Run a script on a page of that origin, in the browser of whoever has logged in; return what it saw."""
+    page = context.new_page()
+    try:
+        page.goto(origin)
+        found: dict[str, Any] = page.evaluate(script, list(arguments))
+        return found
+    finally:
+        page.close()
+
+
+@pytest.mark.parametrize("offer", [[], ["gateroom.v1"]], ids=["bare", "with the subprotocol"])
+@pytest.mark.parametrize("path", ["/ws", "/ws/rooms/lobby", "/ws/users/me"])
+def test_a_foreign_page_opens_no_socket_with_the_users_cookie(
+    web: Web, victim: BrowserContext, path: str, offer: list[str]
+) -> None:
+    url = web.gateway.ws_url + path
+    refused = seen_by(victim, web.evil, CONNECT, url, offer)
+    assert refused == {"opened": False, "heard": 0, "code": 1006, "reason": ""}
+    if path == "/ws":  # where something is said at once
+        heard = seen_by(victim, f"{web.gateway.url}/console", CONNECT, url, offer)
+        assert heard == {"opened": True, "heard": 1, "code": 1000, "reason": ""}
+
+
+@pytest.mark.parametrize("mode", ["cors", "no-cors"])
+def test_a_foreign_page_reads_nothing_with_the_users_cookie(web: Web, victim: BrowserContext, mode: str) -> None:
+    options = {"credentials": "include", "mode": mode}
+    seen = seen_by(victim, web.evil, CALL, f"{web.gateway.url}/auth/me", options)
+    opaque = {"status": 0, "etag": None, "body": ""}
+    assert seen == ({"error": "TypeError"} if mode == "cors" else opaque)
+    own = seen_by(victim, f"{web.gateway.url}/console", CALL, "/auth/me", options)
+    assert own["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "encoding"),
+    [
+        ("/auth/logout", [], "application/x-www-form-urlencoded"),
+        ("/auth/refresh", [], "application/x-www-form-urlencoded"),
+        ("/auth/tickets", [], "text/plain"),
+        ("/api/rooms", [['{"id": "by-form", "title": "', '"}']], "text/plain"),  # a body that is JSON all the same
+        ("/auth/login", [["username", "admin"]], "application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_form_of_a_foreign_page_does_nothing_with_the_users_cookie(
+    web: Web, victim: BrowserContext, path: str, fields: list[list[str]], encoding: str
+) -> None:
+    page = victim.new_page()
+    try:
+        page.goto(web.evil)
+        with page.expect_response(web.gateway.url + path) as answered:
+            page.evaluate(SUBMIT, [web.gateway.url + path, fields, encoding])
+        assert answered.value.status in (403, 415, 422)
+    finally:
+        page.close()
+    own = f"{web.gateway.url}/console"
+    assert seen_by(victim, own, CALL, "/auth/me", {})["status"] == 200
+    assert seen_by(victim, own, CALL, "/api/rooms/by-form", {})["status"] == 404
