@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.gateway import RunningGateway, running_gateway
+from support.provider import Provider, provider
 from support.raw_client import RawClient, upgrade
 from support.visitors import SUBPROTOCOL, refused, visiting
 
@@ -50,22 +51,26 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "GATEROOM_OBSERVABILITY__LOG_FORMAT": request.param,
     }
     data_dir = tmp_path_factory.mktemp("data")
-    with running_gateway(data_dir=data_dir, environment=environment) as gateway:
-        gateway.admin_password = canaries.known["admin-password"]
-        whole = Session(gateway, canaries, data_dir)
-        whole.run()
-        assert gateway.stop() == 0
-        yield whole
+    with provider("https://login.example.org") as outside:
+        environment["GATEROOM_AUTH__ISSUERS"] = json.dumps([outside.configured()])
+        with running_gateway(data_dir=data_dir, environment=environment) as gateway:
+            gateway.admin_password = canaries.known["admin-password"]
+            whole = Session(gateway, canaries, data_dir, outside)
+            whole.run()
+            assert gateway.stop() == 0
+            yield whole
 
 
 class Session:
     """A whole session with a canary in every place that a secret can be in; it keeps every answer."""
 
-    def __init__(self, gateway: RunningGateway, canaries: Canaries, data_dir: Path) -> None:
+    def __init__(self, gateway: RunningGateway, canaries: Canaries, data_dir: Path, outside: Provider) -> None:
         self.gateway = gateway
+        self.outside = outside
         self.canaries = canaries
         self.data_dir = data_dir
         self.refusals: list[str] = []  # bodies and headers of errors, and close reasons
+        self.records: list[str] = []  # what operators read: metrics and the audit log
 
     def run(self) -> None:
         with self.gateway.client() as rest:
@@ -77,6 +82,12 @@ class Session:
             self.talk(rest, user_token)
             self.knock_wrongly(token)
             self.break_the_protocol(user_token)
+            self.moderate(rest)
+            self.come_from_outside(rest)
+            self.use_a_key(rest)
+            self.live_a_session_through(rest)
+            for path in ("/metrics", "/api/audit?limit=200", "/api/rooms/lobby/bans"):
+                self.records.append(rest.get(path).raise_for_status().text)
 
     def log_in_wrongly(self, rest: httpx.Client) -> None:
         wrong = self.canaries.new("wrong-password")
@@ -209,6 +220,103 @@ class Session:
         except InvalidStatus as refused:
             self.refusals.append(f"{refused.response.headers}{refused.response.body!r}")
 
+    def moderate(self, rest: httpx.Client) -> None:
+        """Change and refuse to change a room's state and its people, with text of the client's in all of it."""
+        message = self.canaries.new("state-message")
+        patch = {"Content-Type": "application/json-patch+json"}
+        made = [{"op": "add", "path": f"/{message}", "value": message}]
+        rest.patch("/api/rooms/lobby/state", content=json.dumps(made), headers=patch).raise_for_status()
+        for wrong in ([{"op": "test", "path": f"/{message}", "value": 1}], [{"op": message, "path": message}], message):
+            self.refused(rest.patch("/api/rooms/lobby/state", content=json.dumps(wrong), headers=patch))
+        stale = {**patch, "If-Match": f'"{message}"'}
+        self.refused(rest.patch("/api/rooms/lobby/state", content=json.dumps(made), headers=stale))
+        for measure in ("bans", "mutes"):
+            self.refused(rest.put(f"/api/rooms/lobby/{measure}/@ada", json={"until": message}))
+            rest.put(f"/api/rooms/lobby/{measure}/@ada", json={}).raise_for_status()
+        rest.delete("/api/rooms/lobby/bans/@ada").raise_for_status()
+        self.refused(rest.post("/api/authorize", json={"user": message, "action": message, "room": message}))
+        self.refused(rest.post("/api/broadcast", json={"data": message, message: 1}))
+        rest.post("/api/broadcast", json={"data": message}).raise_for_status()
+        self.refused(rest.get(f"/api/audit?since={message}&actor={message}&cursor={message}"))
+
+    def come_from_outside(self, rest: httpx.Client) -> None:
+        """Use good and bad tokens of an identity provider."""
+        good = self.canaries.note("outside-token", self.outside.token())
+        by_them = {"Authorization": f"Bearer {good}"}
+        rest.get("/auth/me", headers=by_them).raise_for_status()
+        bad = (
+            self.outside.token("eve", aud="somebody-else"),
+            self.outside.token("eve", exp=1),
+            self.outside.token("eve", header={"kid": self.canaries.new("kid")}),
+            good[:-8] + "AAAAAAAA",
+        )
+        for number, token in enumerate(bad):
+            self.canaries.note(f"bad-outside-token-{number}", token)
+            self.refused(rest.get("/auth/me", headers={"Authorization": f"Bearer {token}"}))
+            self.knock(f"/ws?token={token}", (), {})
+        self.refused(rest.put("/auth/me/password", json={}, headers=by_them))
+
+    def use_a_key(self, rest: httpx.Client) -> None:
+        """Make an API key, use it rightly and wrongly, and revoke it."""
+        made = rest.post("/api/keys", json={"name": "back end", "scopes": ["users:send"]}).raise_for_status().json()
+        key = self.canaries.note("api-key", made["key"])
+        by_key = {"Authorization": f"Bearer {key}"}
+        rest.post("/api/users/@ada/messages", json={"data": 1}, headers=by_key).raise_for_status()
+        with visiting(self.gateway.ws_url, headers=by_key) as visitor:
+            visitor.event("welcome")
+            self.refused(rest.post("/api/rooms", json={"id": "x"}, headers=by_key))
+            rest.delete(f"/api/keys/{made['id']}").raise_for_status()
+            self.refusals.append(str(visitor.closed()))
+        self.refused(rest.get("/auth/me", headers=by_key))
+        for path in (f"/ws?token={key}", f"/ws?ticket={key}", "/ws"):
+            self.knock(path, (), {} if "=" in path else by_key)
+
+    def live_a_session_through(self, rest: httpx.Client) -> None:
+        """Log in, refresh, take a ticket, look tokens up and end them; each wrongly too."""
+        password = self.canaries.known["user-password"]
+        form = {"grant_type": "password", "username": "ada", "password": password}
+        first = rest.post("/auth/token", data=form).json()
+        second = rest.post("/auth/refresh", json={"refresh_token": first["refresh_token"]}).json()
+        form = {"grant_type": "refresh_token", "refresh_token": second["refresh_token"]}
+        third = rest.post("/auth/token", data=form).json()
+        for number, pair in enumerate((first, second, third)):
+            for name in ("access_token", "refresh_token"):
+                self.canaries.note(f"{name}-{number}", pair[name])
+        by_ada = {"Authorization": f"Bearer {third['access_token']}"}
+        ticket = rest.post("/auth/tickets", headers=by_ada).raise_for_status().json()["ticket"]
+        self.canaries.note("ticket", ticket)
+        with visiting(self.gateway.ws_url, f"/ws?ticket={ticket}") as visitor:
+            visitor.event("welcome")
+            answer = visitor.ask("refresh", token=third["access_token"][:-4] + "AAAA")
+            self.refusals.append(json.dumps(answer))
+        self.knock(f"/ws?ticket={ticket}", (), {})
+        self.knock(f"/ws?ticket={ticket}", (SUBPROTOCOL,), {})
+        self.knock(f"/ws?ticket={ticket}&token={third['access_token']}", (), {})
+        for token in (third["access_token"], third["refresh_token"], self.canaries.new("unknown-token")):
+            rest.post("/auth/introspect", data={"token": token}).raise_for_status()
+        self.refused(rest.post("/auth/introspect", data={"token": third["access_token"]}, headers=by_ada))
+        rest.get("/auth/sessions", headers=by_ada).raise_for_status()
+        new = self.canaries.new("new-password")
+        wrong = {"current_password": self.canaries.new("not-the-password"), "new_password": new}
+        self.refused(rest.put("/auth/me/password", json=wrong, headers=by_ada))
+        right = {"current_password": password, "new_password": new}
+        rest.put("/auth/me/password", json=right, headers=by_ada).raise_for_status()
+        rest.post("/auth/revoke", data={"token": third["access_token"]}).raise_for_status()
+        self.refused(rest.get("/auth/me", headers=by_ada))
+        self.refused(rest.post("/auth/refresh", json={"refresh_token": first["refresh_token"]}))  # ends the session
+        self.refused(rest.post("/auth/refresh", json={"refresh_token": third["refresh_token"]}))
+        with self.gateway.client() as browser:
+            login = {"username": "ada", "password": new, "cookie": True}
+            csrf = browser.post("/auth/login", json=login).json()["csrf_token"]
+            self.canaries.note("second-csrf-token", csrf)
+            for name, value in browser.cookies.items():
+                self.canaries.note(f"cookie {name}", value)
+            browser.headers.update({"X-CSRF-Token": csrf, "Origin": self.gateway.url})
+            self.canaries.note("refreshed-csrf-token", browser.post("/auth/refresh").json()["csrf_token"])
+            for name, value in browser.cookies.items():
+                self.canaries.note(f"refreshed cookie {name}", value)
+            browser.post("/auth/logout").raise_for_status()
+
     def break_the_protocol(self, token: str) -> None:
         message = self.canaries.new("bad-frame")
         for data in (message.encode(), message * 5000):
@@ -243,6 +351,12 @@ def test_no_refusal_repeats_a_secret(session: Session) -> None:
     assert [refusal for refusal in session.refusals if session.canaries.found_in(refusal)] == []
 
 
+def test_nothing_that_operators_read_has_a_secret(session: Session) -> None:
+    assert len(session.records) == 3
+    assert "session" in session.records[1]
+    assert [session.canaries.found_in(record) for record in session.records] == [[], [], []]
+
+
 def test_nothing_went_wrong_inside(session: Session) -> None:
     said = "".join(session.gateway.output)
     assert "Traceback" not in said
@@ -261,3 +375,4 @@ def test_no_password_is_kept_as_it_is(session: Session) -> None:
     kept = b"".join(path.read_bytes() for path in session.data_dir.rglob("*") if path.is_file())
     found = [name for name, secret in session.canaries.known.items() if secret.encode() in kept]
     assert [name for name in found if "message" not in name] == []
+    assert len(session.canaries.known) > 30

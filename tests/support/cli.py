@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.secrecy import leaks_in
+
 PATIENCE = 30.0  # seconds that a command may take
 
 _processes = multiprocessing.get_context("forkserver")
@@ -54,7 +56,9 @@ def run_cli(
             process.kill()
             process.join()
             raise TimeoutError(f"gateroom {words} did not end")
-        return Ran(process.exitcode, (scratch / "out").read_text(), (scratch / "err").read_text())
+        ran = Ran(process.exitcode, (scratch / "out").read_text(), (scratch / "err").read_text())
+        assert leaks_in(ran.err.splitlines()) == []  # what a command is asked for is on stdout
+        return ran
 
 
 def _run(words: list[str], scratch: Path, cwd: Path, environment: dict[str, str]) -> None:

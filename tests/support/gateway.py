@@ -14,6 +14,8 @@ from pathlib import Path
 
 import httpx2 as httpx
 
+from support.secrecy import leaks_in
+
 ADMIN_PASSWORD = "a password for tests only"
 START_PATIENCE = 30.0  # seconds
 READY = "gateroom is ready on "
@@ -69,7 +71,10 @@ def running_gateway(
     data_dir: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[RunningGateway]:
-    """Serve on a free port with a data directory of its own; end it with the block, whatever happens."""
+    """Serve on a free port with a data directory of its own; end it with the block, whatever happens.
+
+    What it has said until then must not have a secret in it.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         directory = data_dir or Path(scratch)
         command = [sys.executable, "-m", "gateroom", "serve", "--port", "0", "--data-dir", str(directory), *args]
@@ -85,7 +90,7 @@ def running_gateway(
             env={**_inherited(), **settings, "PYTHONUNBUFFERED": "1"},
         )
         gateway = RunningGateway(process, directory)
-        lines = _follow(gateway)
+        lines, reader = _follow(gateway)
         try:
             _wait_until_ready(gateway, lines)
             yield gateway
@@ -93,15 +98,17 @@ def running_gateway(
             if process.poll() is None:
                 process.kill()
             process.wait(10)
+            reader.join(10)  # until it has read everything
             if process.stdout:
                 process.stdout.close()
+        assert leaks_in(gateway.output, [gateway.admin_password, *gateway.passwords.values()]) == []
 
 
 def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("GATEROOM_")}
 
 
-def _follow(gateway: RunningGateway) -> "queue.Queue[str | None]":
+def _follow(gateway: RunningGateway) -> tuple["queue.Queue[str | None]", threading.Thread]:
     lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
@@ -112,8 +119,9 @@ def _follow(gateway: RunningGateway) -> "queue.Queue[str | None]":
                 lines.put(line)
         lines.put(None)
 
-    threading.Thread(target=read, daemon=True).start()
-    return lines
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    return lines, reader
 
 
 def _wait_until_ready(gateway: RunningGateway, lines: "queue.Queue[str | None]") -> None:
