@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from support.gateway import RunningGateway, running_gateway
 from support.operations import Operation, document, operations
 
-EXAMPLES = 8  # for each operation
+EXAMPLES = 6  # for each operation
 CHECKS: list[CheckFunction] = [
     not_a_server_error,
     status_code_conformance,
