@@ -176,12 +176,6 @@ class Conflict(GateroomError):
     code, status, sentence = "conflict", 409, "It exists already, or has changed meanwhile."
 
 
-class PreconditionFailed(Conflict):
-    """It is no longer the version that was named (RFC 9110 section 13.1.1)."""
-
-    status, sentence = 412, "It has changed meanwhile."
-
-
 class LimitReached(GateroomError):
     code, status, sentence = "limit_reached", 409, "A limit on how many you may have is reached."
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from gateroom.errors import Conflict, Forbidden, PreconditionFailed, TooLarge, Unavailable
+from gateroom.errors import Conflict, Forbidden, TooLarge, Unavailable
 from gateroom.protocol.events import numbered
 from gateroom.protocol.patches import Operation, State
 from gateroom.realtime.ports import Kind, Position, Record, Retention
@@ -289,12 +289,12 @@ async def test_what_is_refused_changes_nothing_and_nobody_hears_of_it(carrier: C
     ]
     outcomes = await carrier.carry(*refused, change("c", version=1), change("d", version=1))
     assert [type(outcome) for outcome in outcomes] == [
-        PreconditionFailed,
-        PreconditionFailed,
+        Conflict,
+        Conflict,
         Conflict,
         TooLarge,
         State,
-        PreconditionFailed,
+        Conflict,
     ]
     state = carrier.broker.state(DESK)
     assert state is not None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateroom.errors import PreconditionFailed, TooLarge
+from gateroom.errors import Conflict, TooLarge
 from gateroom.protocol.patches import Operation, State
 from gateroom.realtime.ports import KEY_WINDOW, Key, Kind, Position, Record, Repeated, Retention, Stored
 from support.brokers import change
@@ -257,7 +257,7 @@ async def test_a_refused_change_says_why_and_leaves_the_rest_alone(stores: Store
     outcomes = await stores.streams.append(
         [change("a"), change("b", version=0), change("c", max_bytes=8), record("m"), change("d", version=1)]
     )
-    assert [type(outcome) for outcome in outcomes] == [State, PreconditionFailed, TooLarge, Position, State]
+    assert [type(outcome) for outcome in outcomes] == [State, Conflict, TooLarge, Position, State]
     assert await state(stores) == State(2, b'{"a":1,"d":1}')
 
 

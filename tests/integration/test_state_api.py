@@ -80,7 +80,7 @@ def test_if_match_lets_only_the_first_of_two_through(gateway: InProcess, room: s
     tag = state(gateway, room, ada).headers["ETag"]
     first = patch(gateway, room, ada, adding("a"), tag)
     assert first.status_code == 200
-    assert_problem(patch(gateway, room, ben, adding("b"), tag), 412, "conflict")
+    assert_problem(patch(gateway, room, ben, adding("b"), tag), 409, "conflict")
     assert patch(gateway, room, ben, adding("b"), f'"other", {first.headers["ETag"]}').status_code == 200
     assert patch(gateway, room, ben, adding("c"), "*").status_code == 200
     assert state(gateway, room, ada).json() == {"a": 1, "b": 1, "c": 1}
@@ -92,7 +92,7 @@ def test_of_many_at_once_who_match_one_version_exactly_one_gets_through(
     tag = state(gateway, room, ada).headers["ETag"]
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda number: patch(gateway, room, ada, adding(f"k{number}"), tag), range(16)))
-    assert sorted(answer.status_code for answer in answers) == [200, *[412] * 15]
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 15]
     assert state(gateway, room, ada).headers["State-Version"] == "1"
 
 
@@ -102,7 +102,7 @@ def test_what_names_no_version_matches_none(gateway: InProcess, room: str, ada: 
     headers = [(b"if-match", tag.format(now).encode("latin-1")), (b"content-type", JSON_PATCH.encode())]
     headers += [(name.encode(), value.encode()) for name, value in ada.headers.items()]
     answer = gateway.client.patch(f"/api/rooms/{room}/state", content=b"[]", headers=headers)
-    assert_problem(answer, 412, "conflict")
+    assert_problem(answer, 409, "conflict")
 
 
 def test_a_version_is_not_taken_for_that_of_a_room_of_the_same_name(gateway: InProcess, ada: Account) -> None:
@@ -114,7 +114,7 @@ def test_a_version_is_not_taken_for_that_of_a_room_of_the_same_name(gateway: InP
     assert gateway.delete("/api/rooms/again", gateway.admin).status_code == 204
     assert_problem(gateway.get("/api/rooms/again/state", ada), 404, "not_found")
     assert made() != old
-    assert_problem(patch(gateway, "again", ada, adding("b"), old), 412, "conflict")
+    assert_problem(patch(gateway, "again", ada, adding("b"), old), 409, "conflict")
     assert state(gateway, "again", ada).json() == {"a": 1}
 
 
@@ -197,4 +197,4 @@ def test_a_durable_state_survives_a_restart_and_one_in_memory_begins_anew(tmp_pa
         assert patch(gateway, "lobby", gateway.admin, adding("b"), tags["lobby"]).json() == {"state_version": 2}
         assert state(gateway, "note", gateway.admin).json() == {}
         patch(gateway, "note", gateway.admin, adding("a"))
-        assert_problem(patch(gateway, "note", gateway.admin, adding("b"), tags["note"]), 412, "conflict")
+        assert_problem(patch(gateway, "note", gateway.admin, adding("b"), tags["note"]), 409, "conflict")

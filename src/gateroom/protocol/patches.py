@@ -7,7 +7,7 @@ from jsonpatch import JsonPatch, JsonPatchException
 from jsonpointer import EndOfList, JsonPointerException, resolve_pointer
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gateroom.errors import Conflict, GateroomError, InternalError, InvalidCommand, PreconditionFailed, TooLarge
+from gateroom.errors import Conflict, GateroomError, InternalError, InvalidCommand, TooLarge
 from gateroom.incidents import blame
 from gateroom.protocol.codec import check_depth, check_json
 
@@ -83,7 +83,7 @@ def changed(state: State, change: Change) -> State | GateroomError:
     """
     try:
         if change.version is not None and change.version != state.version:
-            raise PreconditionFailed("The state has changed meanwhile.")
+            raise Conflict("The state has changed meanwhile.")
         return State(state.version + 1, _applied(state.text, change.operations, change.max_bytes or MAX_STATE_BYTES))
     except GateroomError as error:
         return error

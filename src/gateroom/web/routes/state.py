@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from gateroom.errors import PreconditionFailed, Unavailable, UnsupportedMediaType
+from gateroom.errors import Conflict, Unavailable, UnsupportedMediaType
 from gateroom.protocol.events import Person
 from gateroom.protocol.patches import MAX_OPERATIONS, State
 from gateroom.realtime.limits import Cost
@@ -104,7 +104,6 @@ async def state(room: RoomId, request: Request, principal: CurrentPrincipal, run
             "not_found",
             "conflict",
             "limit_reached",
-            PreconditionFailed,
             "unsupported_media_type",
             "rate_limited",
         ),
@@ -117,8 +116,8 @@ async def patch_state(
 ) -> StateChanged:
     """Apply a JSON Patch, all of it or nothing; everybody in the room gets it as a `state` event.
 
-    Without If-Match it is applied to whatever the state is by then. 412 says that it is another than If-Match names,
-    409 that the patch does not fit it: a `test` failed, or a place is not there.
+    Without If-Match it is applied to whatever the state is by then. 409 says that it is another than If-Match names, or
+    that the patch does not fit it: a `test` failed, or a place is not there.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_PATCH:
         raise UnsupportedMediaType(f"Send the body as {JSON_PATCH}.")
@@ -133,7 +132,7 @@ async def patch_state(
     version = None
     if wanted is not None and "*" not in wanted:
         if _etag(head, current.version) not in wanted:
-            raise PreconditionFailed
+            raise Conflict
         version = current.version
     by = Person(principal.user_id, principal.username)
     made = await runtime.publisher.to_state(room, standing.kind, by, body, version)
