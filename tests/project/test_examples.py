@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from support.browser import running_chromium
+from support.secrecy import leaks_in
 from support.tree import ROOT
 from support.visitors import Refused, refused, visiting
 
@@ -36,6 +37,7 @@ class Running:
     process: subprocess.Popen[str]
     port: int
     passwords: dict[str, str]
+    output: list[str]  # lines so far
 
     @property
     def url(self) -> str:
@@ -70,12 +72,14 @@ def running(program: str, folder: Path, port: int = 0) -> Iterator[Running]:
     words = [sys.executable, "-m", *command_of(program), "--port", str(port), "--http", HTTP, "--ws", WS]
     process = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        yield wait_until_it_serves(process)
+        served = wait_until_it_serves(process)
+        yield served
     finally:
         process.kill()
         process.wait(PATIENCE)
         if process.stdout:
             process.stdout.close()
+    assert leaks_in(served.output) == []
 
 
 def wait_until_it_serves(process: subprocess.Popen[str]) -> Running:
@@ -86,17 +90,17 @@ def wait_until_it_serves(process: subprocess.Popen[str]) -> Running:
         assert process.stdout
         with contextlib.suppress(ValueError):  # closed at the end
             for line in process.stdout:
+                said.append(line)
                 lines.put(line)
         lines.put("")
 
     threading.Thread(target=read, daemon=True).start()
     passwords: dict[str, str] = {}
     while line := lines.get(timeout=PATIENCE):
-        said.append(line)
         if account := re.fullmatch(r"(admin|alice|bob|carol): (\S+)\n", line):
             passwords[account[1]] = account[2]
         if address := re.search(r"Uvicorn running on http://127\.0\.0\.1:(\d+)", line):
-            return Running(process, int(address[1]), passwords)
+            return Running(process, int(address[1]), passwords, said)
     raise AssertionError("it did not start:\n" + "".join(said))
 
 

@@ -18,7 +18,7 @@ _RULES = (
         rf"\1\2{_HIDDEN}",
     ),
     (re.compile(r"""\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"""), _HIDDEN),  # a JWT, wherever it comes from
-    (re.compile(r"""\bgrk_[\w-]+"""), _HIDDEN),  # an API key
+    (re.compile(r"""\bgr[krt]_[\w-]+"""), _HIDDEN),  # an API key, a refresh token, a ticket
 )
 # C0 and C1 control characters, line separators and what turns the direction of text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

@@ -1,7 +1,9 @@
 """Which passwords may be chosen, and how they are hashed."""
 
 import asyncio
+import math
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -130,6 +132,28 @@ async def test_what_cannot_be_hashed_is_refused(passwords: Passwords, password: 
 )
 async def test_without_a_sound_hash_no_password_is_right(passwords: Passwords, stored: str | None) -> None:
     assert not (await passwords.verify(stored, "correct horse")).ok
+
+
+@pytest.mark.parametrize(
+    ("stored", "password"),
+    [(None, "wrong password"), ("damaged", "wrong password"), (None, "x" * 1025), ("sound", "\ud800")],
+    ids=["nobody", "a damaged hash", "too long", "no text"],
+)
+async def test_what_cannot_be_right_takes_as_long_as_what_is_wrong(stored: str | None, password: str) -> None:
+    """The fastest of several each: a hash that was left out would be a thousand times as fast (PW-3)."""
+    strong = Passwords()
+    sound = await strong.hash("correct horse")
+    fastest = {"wrong": math.inf, "impossible": math.inf}
+    for _ in range(5):
+        for name, against, tried in (
+            ("wrong", sound, "wrong password"),
+            ("impossible", sound if stored == "sound" else stored, password),
+        ):
+            began = time.perf_counter()
+            assert not (await strong.verify(against, tried)).ok
+            fastest[name] = min(fastest[name], time.perf_counter() - began)
+    strong.close()
+    assert 0.3 < fastest["impossible"] / fastest["wrong"] < 3
 
 
 # Parameters that rose

@@ -43,6 +43,8 @@ def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
         f"password={CANARY}",
         f"refresh_token={CANARY}&grant_type=refresh_token",
         f"grk_{CANARY}",
+        f"grr_{CANARY}",
+        f"the ticket grt_{CANARY} was taken",
         f"{{'query_string': b'token={CANARY}', 'path': '/ws'}}",
         f"{{'query_string': b'other={CANARY}', 'path': '/ws'}}",
         f"{{'query_string': b\"it's {CANARY}\", 'path': '/ws'}}",
