@@ -1,11 +1,12 @@
 """Gateroom as a part of somebody's application: its guards on their endpoints, its sockets beside theirs."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx2 as httpx
 import pytest
 from fastapi import Depends, FastAPI, HTTPException, Request, WebSocket
 from starlette.testclient import TestClient
@@ -236,6 +237,29 @@ def test_sockets_of_theirs_are_counted_and_let_go(gateway: InProcess) -> None:
         with gateway.socket(user, "/shop/echo") as peer:
             peer.send("hello")
             peer.text()
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (lambda here, user: here.post("/auth/logout", user, None), "session_revoked"),
+        (
+            lambda gateway, user: gateway.patch(f"/api/users/{user.id}", gateway.admin, {"disabled": True}),
+            "user_disabled",
+        ),
+        (lambda here, user: here.delete(f"/api/users/{user.id}/connections", here.admin), "disconnected"),
+    ],
+    ids=["logout", "disabled", "disconnected"],
+)
+def test_a_socket_of_theirs_does_not_outlive_its_login(
+    gateway: InProcess, end: Callable[[InProcess, Account], httpx.Response], reason: str
+) -> None:
+    user = gateway.user()
+    with gateway.socket(user, "/shop/echo") as peer:
+        peer.send("hello")
+        assert peer.text() == f"{user.name}: hello"
+        assert end(gateway, user).is_success
+        assert peer.closed() == (1008, reason)
 
 
 # Our sockets among theirs

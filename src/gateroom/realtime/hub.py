@@ -91,7 +91,9 @@ class Hub:
 
     def leave(self, name: str, connection: Connection) -> bool:
         """Take the connection out of a topic; true when it was that user's last one in a room."""
-        topic = self._topics[name]
+        topic = self._topics.get(name)
+        if topic is None:
+            return False
         if topic.pending:
             self._spread(topic)
         topic.members.pop(connection, None)

@@ -4,7 +4,7 @@ One path serves HTTP and WebSocket. On HTTP a refusal is a problem response; on 
 `WebSocketException(1008, reason)` before accept.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -27,9 +27,11 @@ from gateroom.errors import (
 from gateroom.incidents import note
 from gateroom.names import SUBPROTOCOL
 from gateroom.realtime.door import Place as DoorPlace
+from gateroom.realtime.guarded import GuardedSession
 from gateroom.web import credentials, origins
 from gateroom.web.audit import acts_as
 from gateroom.web.credentials import Credential, Place
+from gateroom.web.guarded import EndpointSink
 from gateroom.web.handover import keep_place
 from gateroom.web.runtime import Runtime, runtime_of
 
@@ -184,10 +186,20 @@ async def socket_guest(websocket: WebSocket) -> Guest:
 SocketGuest = Annotated[Guest, Depends(socket_guest)]
 
 
-async def socket_principal(websocket: WebSocket) -> Principal:
-    """Return who connects to an endpoint of the application's own, or refuse; it may speak any subprotocol."""
+async def socket_principal(websocket: WebSocket) -> AsyncIterator[Principal]:
+    """Return who connects to an endpoint of the application's own, or refuse; it may speak any subprotocol.
+
+    What ends a login ends the socket too: it is closed with 1008 and the reason, and the endpoint hears a disconnect.
+    """
     runtime = runtime_of(websocket)
-    return await _identify(websocket, runtime, _enter(websocket, runtime), None)
+    place = _enter(websocket, runtime)
+    principal = await _identify(websocket, runtime, place, None)
+    session = GuardedSession(runtime.live, principal, place)
+    session.start(EndpointSink(websocket, runtime.live.tasks))
+    try:
+        yield principal
+    finally:
+        session.lost()
 
 
 SocketPrincipal = Annotated[Principal, Depends(socket_principal)]
