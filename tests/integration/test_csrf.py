@@ -102,6 +102,20 @@ def test_two_origins_are_none(browser: Browser) -> None:
     assert_refused(browser.gateway.client.patch("/api/rooms/lobby", json={"title": "Lobby"}, headers=headers))
 
 
+@pytest.mark.parametrize("call", ["refresh", "logout"])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {}], ids=str
+)
+def test_a_foreign_pages_form_makes_the_browser_forget_nothing(
+    gateway: InProcess, call: str, headers: Mapping[str, str]
+) -> None:
+    """A browser that follows it sends no cookie of ours, but would take what the answer sets."""
+    gateway.client.cookies.clear()
+    answer = gateway.client.post(f"/auth/{call}", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "missing_token")
+    assert "Set-Cookie" not in answer.headers
+
+
 def test_a_bearer_token_needs_no_such_proof(gateway: InProcess) -> None:
     gateway.client.cookies.clear()
     headers = {**gateway.admin.headers, "Origin": "https://evil.example"}

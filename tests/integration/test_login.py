@@ -107,6 +107,22 @@ def test_the_secure_flag_can_be_forced(tmp_path: Path) -> None:
         assert all(attributes["secure"] for attributes in cookies.values())
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost"])
+def test_behind_a_proxy_that_names_itself_the_cookie_is_bound_to_https_all_the_same(tmp_path: Path, host: str) -> None:
+    """As nginx does by default: it asks with the name of what it proxies to, over plain http."""
+    with running_in_process(tmp_path, server={"public_url": "https://chat.example.org"}) as gateway:
+        cookies = cookies_of(log_in_by_cookie(gateway, f"http://{host}"))
+        assert set(cookies) == {"__Host-gateroom_access", "__Secure-gateroom_refresh"}
+        assert all(attributes["secure"] for attributes in cookies.values())
+
+
+def test_no_cookie_is_set_where_none_is_taken(tmp_path: Path) -> None:
+    with running_in_process(tmp_path, auth={"credentials": ["header"]}) as gateway:
+        answer = log_in_by_cookie(gateway)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_command")
+        assert "Set-Cookie" not in answer.headers
+
+
 def test_a_browser_is_logged_in_by_its_cookie(gateway: InProcess) -> None:
     csrf_token = log_in_by_cookie(gateway).json()["csrf_token"]
     me = gateway.client.get("/auth/me").json()

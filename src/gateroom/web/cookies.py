@@ -12,9 +12,14 @@ REFRESH_PATH = "/auth"
 
 
 def is_secure(connection: HTTPConnection, options: WebOptions) -> bool:
-    """Say whether cookies carry `Secure`: always, but for plain http to a loopback host under `auto`, or `off`."""
+    """Say whether cookies carry `Secure`: always, but for plain http to a loopback host under `auto`, or `off`.
+
+    Where browsers come by https, a proxy may well ask us by http and call us by its own name for us.
+    """
     if options.cookie_secure != "auto":
         return options.cookie_secure == "on"
+    if options.public_origin is not None and options.public_origin.startswith("https://"):
+        return True
     plain = connection.scope["scheme"] in ("http", "ws")
     return not (plain and _is_loopback(connection.headers.get("host", "")))
 

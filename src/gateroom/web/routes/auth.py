@@ -5,7 +5,7 @@ from contextlib import suppress
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from gateroom.errors import OriginNotAllowed, Refusal
+from gateroom.errors import InvalidCommand, OriginNotAllowed, Refusal
 from gateroom.protocol.events import rfc3339
 from gateroom.web import credentials, origins
 from gateroom.web.credentials import Place
@@ -32,6 +32,8 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute, gener
 async def login(request: Request, body: LoginRequest, runtime: CurrentRuntime) -> Response:
     """Exchange a username and a password for a pair of tokens, in the body or in HttpOnly cookies."""
     if body.cookie:
+        if Place.COOKIE not in runtime.options.credentials:
+            raise InvalidCommand("cookie: no cookies are taken here, as the configuration has it.")
         origin = origins.origin_of(request)
         if origin is not None and not origins.is_allowed(origin, request, runtime.options):
             raise OriginNotAllowed

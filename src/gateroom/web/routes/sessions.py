@@ -1,12 +1,13 @@
 """Sessions as their owners see them: refreshed, listed and ended."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
 from gateroom.auth.ports import AuthSession
 from gateroom.auth.sessions import Presented
-from gateroom.errors import GateroomError, InvalidCommand, Refusal
+from gateroom.errors import GateroomError, InvalidCommand, InvalidCsrf, Refusal
 from gateroom.protocol.events import rfc3339
 from gateroom.web import cookies
 from gateroom.web.audit import quietly, trail_of
@@ -87,10 +88,15 @@ async def _found(request: Request, runtime: Runtime, token: str) -> Presented:
 
 
 def _without_cookies(error: GateroomError, request: Request, runtime: Runtime) -> Response:
-    """Answer an error, and have the browser forget tokens that are of no use any more."""
+    """Answer an error, and have the browser forget tokens that are of no use any more.
+
+    Only for a page of ours: with a foreign page's form the browser sends no cookie, but would take what is set.
+    """
     trail_of(request).outcome = error.code
     response = problem(error)
-    cookies.clear(response, secure=cookies.is_secure(request, runtime.options))
+    with suppress(InvalidCsrf):
+        require_same_origin(request, runtime)
+        cookies.clear(response, secure=cookies.is_secure(request, runtime.options))
     return response
 
 
