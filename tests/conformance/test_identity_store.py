@@ -84,6 +84,17 @@ async def test_powers_follow_the_newest_token_only(stores: Stores) -> None:
     assert found.as_of == 20
 
 
+async def test_what_the_issuer_does_not_tell_stays_as_it_is(stores: Stores) -> None:
+    staff, send = frozenset({"staff"}), frozenset({"users:send"})
+    await stores.identities.create(a_user("ada", scopes=send), ADA)
+    assert await stores.identities.follow(replace(ADA, as_of=20), staff, None)
+    assert await stores.users.by_id("u-ada") == a_user("ada", roles=staff, scopes=send)
+    assert await stores.identities.follow(replace(ADA, as_of=21), None, frozenset())
+    assert await stores.users.by_id("u-ada") == a_user("ada", roles=staff)
+    assert await stores.identities.follow(replace(ADA, as_of=22), None, None)
+    assert await stores.users.by_id("u-ada") == a_user("ada", roles=staff)
+
+
 async def test_an_identity_goes_with_its_account(stores: Stores) -> None:
     await stores.identities.create(a_user("ada"), ADA)
     await stores.users.remove("u-ada")

@@ -55,6 +55,27 @@ async def test_saving_overwrites_the_powers_but_not_the_name(stores: Stores) -> 
     assert await stores.users.by_name("eve") is None
 
 
+async def test_what_has_changed_meanwhile_is_not_overwritten(stores: Stores) -> None:
+    ada = a_user("ada", scopes=frozenset({"broadcast"}))
+    await stores.users.add(ada, "h")
+    blocked, busy = replace(ada, disabled=True), replace(ada, roles=frozenset({"staff"}))
+    await stores.users.save(blocked, ada)
+    with pytest.raises(Conflict):
+        await stores.users.save(busy, ada)
+    assert await stores.users.by_id("u-ada") == blocked
+    await stores.users.save(replace(busy, disabled=True), blocked)
+    assert await stores.users.by_id("u-ada") == replace(busy, disabled=True)
+
+
+async def test_of_many_who_change_the_same_account_at_once_one_does(stores: Stores) -> None:
+    ada = a_user("ada")
+    await stores.users.add(ada, "h")
+    wanted = [replace(ada, scopes=frozenset({f"s{number}"})) for number in range(8)]
+    outcomes = await asyncio.gather(*(stores.users.save(each, ada) for each in wanted), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes if outcome] == [Conflict] * 7
+    assert await stores.users.by_id("u-ada") == wanted[outcomes.index(None)]
+
+
 async def test_what_is_gone_cannot_be_changed(stores: Stores) -> None:
     await stores.users.add(a_user("ada"), "h")
     await stores.users.remove("u-ada")

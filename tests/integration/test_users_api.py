@@ -1,5 +1,6 @@
 """`/api/users`: accounts, and what reaches their owners."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,31 @@ def test_an_account_is_made_and_shown(gateway: InProcess) -> None:
     assert made["disabled"] is False
     assert gateway.get(answer.headers["Location"], gateway.admin).json() == made
     assert gateway.get("/api/users/@ada", gateway.admin).json() == made
+
+
+def test_of_two_changes_at_once_neither_undoes_the_other(gateway: InProcess) -> None:
+    """An account that was answered to be disabled stays so, whoever changes its roles at that moment."""
+    who = make(gateway, "torn").json()["id"]
+
+    async def change(client: httpx.AsyncClient, body: object) -> int:
+        answer = await client.patch(f"/api/users/{who}", json=body, headers=gateway.admin.headers)
+        assert answer.status_code in (200, 409), answer.text
+        return answer.status_code
+
+    async def race(turn: int) -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(gateway.client.app), base_url="http://x") as client:
+            bodies = ({"disabled": turn % 2 == 0}, {"roles": [f"r{turn}"]})
+            return list(await asyncio.gather(*(change(client, body) for body in bodies)))
+
+    portal = gateway.client.portal
+    assert portal is not None
+    shown = {"disabled": False, "roles": list[str]()}
+    for turn in range(10):
+        disabling, naming = portal.call(race, turn)
+        shown |= {"disabled": turn % 2 == 0} if disabling == 200 else {}
+        shown |= {"roles": [f"r{turn}"]} if naming == 200 else {}
+        account = gateway.get(f"/api/users/{who}", gateway.admin).json()
+        assert {name: account[name] for name in shown} == shown
 
 
 def test_an_account_gets_the_default_scopes(gateway: InProcess) -> None:

@@ -67,8 +67,10 @@ class InMemoryUsers:
     async def by_name(self, username: str) -> User | None:
         return next((user for user in self._users.values() if user.username == username), None)
 
-    async def save(self, user: User) -> None:
+    async def save(self, user: User, was: User | None = None) -> None:
         kept = self.existing(user.id)
+        if was is not None and kept != was:
+            raise Conflict
         self._users[user.id] = replace(user, username=kept.username, created_at=kept.created_at)
         if user.disabled:
             self.sessions.drop(user.id)
@@ -136,12 +138,13 @@ class InMemoryIdentities:
         if self._identities.pop((issuer, subject), None) is None:
             raise NotFound
 
-    async def follow(self, identity: Identity, roles: frozenset[str], scopes: frozenset[str]) -> bool:
+    async def follow(self, identity: Identity, roles: frozenset[str] | None, scopes: frozenset[str] | None) -> bool:
         user = self._users.existing(identity.user_id)
         kept = self._identities.get((identity.issuer, identity.subject))
         if kept is None or kept.as_of >= identity.as_of:
             return False
         self._identities[identity.issuer, identity.subject] = replace(kept, as_of=identity.as_of)
+        roles, scopes = user.roles if roles is None else roles, user.scopes if scopes is None else scopes
         await self._users.save(replace(user, roles=roles, scopes=scopes))
         return True
 

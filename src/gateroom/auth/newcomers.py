@@ -104,7 +104,12 @@ class OutsideAccounts:
         if (roles, scopes) == (user.roles, user.scopes):
             return user  # not worth a write: each new token would be one
         try:
-            moved = await self._identities.follow(newer, roles, scopes)
+            moved = await self._identities.follow(
+                # What the issuer does not tell is ours: what is remembered here of it may be old by now.
+                newer,
+                roles if rules.roles_claim else None,
+                scopes if rules.role_scopes else None,
+            )
         except NotFound:
             self._recent.forget(key)
             raise UserDisabled from None

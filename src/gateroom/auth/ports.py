@@ -36,10 +36,10 @@ class UserStore(Protocol):
 
     async def by_name(self, username: str) -> User | None: ...
 
-    async def save(self, user: User) -> None:
+    async def save(self, user: User, was: User | None = None) -> None:
         """Overwrite roles, scopes, `disabled` and `valid_from`; a disabled account's sessions end in the same step.
 
-        Raises `NotFound` when it is gone.
+        Raises `NotFound` when it is gone, and `Conflict` when `was` is given and the account is not as that any more.
         """
         ...
 
@@ -90,10 +90,10 @@ class IdentityStore(Protocol):
         """Take an identity away. Raises `NotFound`."""
         ...
 
-    async def follow(self, identity: Identity, roles: frozenset[str], scopes: frozenset[str]) -> bool:
+    async def follow(self, identity: Identity, roles: frozenset[str] | None, scopes: frozenset[str] | None) -> bool:
         """Overwrite the account's roles and scopes as of `identity.as_of`, unless they are of a newer token.
 
-        Returns whether it did. Raises `NotFound` when the account is gone.
+        What is None stays as it is. Returns whether it did. Raises `NotFound` when the account is gone.
         """
         ...
 

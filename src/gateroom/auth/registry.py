@@ -51,10 +51,13 @@ class Registry:
         await self._users.add(user, await self._passwords.hash(password))
         return user
 
-    async def save(self, user: User) -> None:
-        """Overwrite roles, scopes and `disabled`. Raises `InvalidCommand`, or `NotFound` when it is gone."""
+    async def save(self, user: User, was: User) -> None:
+        """Overwrite roles, scopes and `disabled` of an account that was read as `was`.
+
+        Raises `InvalidCommand`, `Conflict` when somebody else has changed it since, or `NotFound` when it is gone.
+        """
         _check(user)
-        await self._users.save(user)
+        await self._users.save(user, was)
 
     async def set_password(self, user_id: str, password: str, keep: str | None = None) -> Sequence[str]:
         """Give a new password and end the sessions of the old one, but `keep`; returns the ids of those that ended.

@@ -2,8 +2,9 @@
 
 import secrets
 import sys
+from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -92,9 +93,7 @@ def disable(
     """Disable an account: no login, no socket, and its sessions end."""
 
     async def work(stores: Stores) -> User:
-        changed = replace(await _existing(stores, username), disabled=not undo)
-        await stores.registry.save(changed)
-        return changed
+        return await _changed(stores, username, disabled=not undo)
 
     show([_row(with_stores(settings_of(config, data_dir), work))], as_json=as_json)
 
@@ -110,11 +109,9 @@ def scopes(
     """Show or set the scopes of an account."""
 
     async def work(stores: Stores) -> User:
-        user = await _existing(stores, username)
         if scope:
-            user = replace(user, scopes=frozenset(scope))
-            await stores.registry.save(user)
-        return user
+            return await _changed(stores, username, scopes=frozenset(scope))
+        return await _existing(stores, username)
 
     show([_row(with_stores(settings_of(config, data_dir), work))], as_json=as_json)
 
@@ -159,6 +156,15 @@ async def _existing(stores: Stores, username: str) -> User:
     if user is None:
         raise Refused(f"there is no user called {username}; see `gateroom users list`")
     return user
+
+
+async def _changed(stores: Stores, username: str, **changes: Any) -> User:
+    """Change an account as it is now; whoever changes it at the same moment is not undone."""
+    while True:
+        was = await _existing(stores, username)
+        with suppress(Conflict):
+            await stores.registry.save(changed := replace(was, **changes), was)
+            return changed
 
 
 def _password(from_stdin: bool) -> tuple[str, bool]:

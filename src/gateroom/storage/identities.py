@@ -57,7 +57,7 @@ class SqlIdentities:
 
         await self._database.write(work)
 
-    async def follow(self, identity: Identity, roles: frozenset[str], scopes: frozenset[str]) -> bool:
+    async def follow(self, identity: Identity, roles: frozenset[str] | None, scopes: frozenset[str] | None) -> bool:
         async def work(connection: AsyncConnection) -> bool:
             # The account first, as everywhere in storage: whoever removes it locks it first, too.
             account = select(users.c.id).where(users.c.id == identity.user_id).with_for_update()
@@ -74,9 +74,10 @@ class SqlIdentities:
             )
             if not moved.rowcount:
                 return False
-            await connection.execute(
-                update(users).where(users.c.id == identity.user_id).values(roles=roles, scopes=scopes)
-            )
+            powers = {"roles": roles, "scopes": scopes}
+            told = {name: value for name, value in powers.items() if value is not None}
+            if told:
+                await connection.execute(update(users).where(users.c.id == identity.user_id).values(told))
             return True
 
         return await self._database.write(work)

@@ -6,7 +6,7 @@ from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateroom.auth.ports import User
-from gateroom.errors import NotFound
+from gateroom.errors import Conflict, NotFound
 from gateroom.storage.database import Database
 from gateroom.storage.schema import members, passwords, rooms, sanctions, users
 from gateroom.storage.sessions import end_sessions
@@ -53,8 +53,10 @@ class SqlUsers:
         rows = await self._database.rows(_USERS.where(users.c.username == username))
         return User(*rows[0]) if rows else None
 
-    async def save(self, user: User) -> None:
+    async def save(self, user: User, was: User | None = None) -> None:
         async def work(connection: AsyncConnection) -> None:
+            if was is not None:
+                await _require_unchanged(connection, was)
             changed = await connection.execute(
                 update(users)
                 .where(users.c.id == user.id)
@@ -106,6 +108,15 @@ class SqlUsers:
             return await end_sessions(connection, user_id, but=keep)
 
         return await self._database.write(work)
+
+
+async def _require_unchanged(connection: AsyncConnection, was: User) -> None:
+    """Raise `Conflict` unless the account is as it was, and keep it so until this is committed."""
+    row = (await connection.execute(_USERS.where(users.c.id == was.id).with_for_update())).one_or_none()
+    if row is None:
+        raise NotFound
+    if User(*row) != was:
+        raise Conflict
 
 
 async def _replace(connection: AsyncConnection, user_id: str, password_hash: str) -> None:

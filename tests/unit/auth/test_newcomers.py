@@ -159,6 +159,15 @@ async def test_scopes_of_the_token_are_taken_where_they_are_asked_for(town: Town
 # Roles
 
 
+async def test_following_roles_gives_back_no_scope_that_was_taken_meanwhile(town: Town) -> None:
+    """By another process, so that this one still remembers the account as it was."""
+    rules = replace(RULES, roles_claim="roles")
+    user = await town.user(await town.admit(ADA, rules))
+    await town.stores.users.save(replace(user, scopes=frozenset()))
+    claims = await town.admit(replace(ADA, issued_at=1001, roles=frozenset({"editor"})), rules)
+    assert await town.user(claims) == replace(user, scopes=frozenset(), roles=frozenset({"editor"}))
+
+
 async def test_roles_and_what_they_bring_follow_the_issuer(town: Town) -> None:
     chief = replace(ADA, roles=frozenset({"admin", "Staff", "not a role"}))
     claims = await town.admit(chief, ROLES)

@@ -84,7 +84,10 @@ async def show(user: UserReference, _: Admin, runtime: CurrentRuntime) -> UserVi
     responses=problems(*CHANGING, "forbidden", "not_found", "conflict"),
 )
 async def change(user: UserReference, body: UserChange, admin: Admin, runtime: CurrentRuntime) -> UserView:
-    """Change roles, scopes or `disabled`; live sockets follow at once, and a disabled account's sessions end."""
+    """Change roles, scopes or `disabled`; live sockets follow at once, and a disabled account's sessions end.
+
+    Of two changes at once one is answered `conflict`.
+    """
     current = await runtime.people.any(user)
     scopes = current.scopes if body.scopes is None else frozenset(body.scopes)
     _may_give(admin, scopes - current.scopes)
@@ -97,7 +100,7 @@ async def change(user: UserReference, body: UserChange, admin: Admin, runtime: C
         scopes=scopes,
         disabled=current.disabled if body.disabled is None else body.disabled,
     )
-    await runtime.registry.save(changed)
+    await runtime.registry.save(changed, current)
     runtime.accounts.forget(changed.id)
     await runtime.control.account_changed(changed, at)
     return view_of(changed)
