@@ -194,6 +194,7 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
         activity,
     )
     control = Control(live)
+    arrivals.tell(control)
     audit = Audit(stores.audit, time.time, time.monotonic)
     clocks, scopes = (time.time, time.monotonic), stores.registry.default_scopes
     newcomers = OutsideAccounts(stores.identities, accounts, scopes, *clocks, control.account_changed, audit.record)

@@ -1,12 +1,12 @@
 """What `RoomStore` promises."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from gateroom.errors import Conflict, LimitReached, NotFound
-from gateroom.rooms.model import Member, Role, RoomCaps, Visibility
+from gateroom.rooms.model import Member, Role, RoomCaps, RoomChanges, Visibility
 from support.stores import Stores, a_room, a_user
 
 pytest_plugins = ["support.databases"]
@@ -64,12 +64,25 @@ async def test_a_room_cannot_be_made_for_somebody_who_is_gone(
     assert await stores.members.of("desk", "u-ada") is None
 
 
-async def test_saving_overwrites_title_and_visibility_only(stores: Stores) -> None:
-    room = a_room("desk", created_by="u-ada")
+async def test_a_change_overwrites_what_is_given_only(stores: Stores) -> None:
+    room = a_room("desk", created_by="u-ada", title="first", capacity=5, ttl=0.5)
     await stores.rooms.add(room, "u-ada")
-    changed = replace(room, title="Desk", visibility=Visibility.PUBLIC)
-    await stores.rooms.save(replace(changed, kind="other", created_by="u-bob", created_at=1.0))
-    assert await stores.rooms.by_id("desk") == changed
+    for changes in (
+        RoomChanges(title="Desk"),
+        RoomChanges(visibility=Visibility.PUBLIC),
+        RoomChanges(title="", capacity=0, ttl=0.0),
+        RoomChanges(),
+    ):
+        room = replace(room, **{name: value for name, value in asdict(changes).items() if value is not None})
+        assert await stores.rooms.change("desk", changes) == room
+        assert await stores.rooms.by_id("desk") == room
+
+
+async def test_changes_of_different_things_at_once_are_all_made(stores: Stores) -> None:
+    await stores.rooms.add(a_room("desk", visibility=Visibility.PUBLIC), "u-ada")
+    each = (RoomChanges(title="Desk"), RoomChanges(visibility=Visibility.PRIVATE), RoomChanges(capacity=3))
+    await asyncio.gather(*(stores.rooms.change("desk", changes) for changes in each))
+    assert await stores.rooms.by_id("desk") == a_room("desk", title="Desk", capacity=3)
 
 
 async def test_a_removed_room_is_gone_with_its_memberships(stores: Stores) -> None:
@@ -82,7 +95,7 @@ async def test_a_removed_room_is_gone_with_its_memberships(stores: Stores) -> No
     with pytest.raises(NotFound):
         await stores.rooms.remove("desk")
     with pytest.raises(NotFound):
-        await stores.rooms.save(a_room("desk"))
+        await stores.rooms.change("desk", RoomChanges(title="Desk"))
     await stores.rooms.add(a_room("desk"), "u-bob")
     assert [member.username for member in await stores.members.page("desk", None, 10)] == ["bob"]
 
@@ -133,13 +146,10 @@ async def test_of_many_who_make_the_last_room_one_succeeds(stores: Stores) -> No
     assert [type(outcome) for outcome in tries if outcome] == [LimitReached] * 4
 
 
-async def test_capacity_and_ttl_are_kept_and_changed(stores: Stores) -> None:
+async def test_capacity_and_ttl_are_kept(stores: Stores) -> None:
     room = a_room("desk", capacity=5, ttl=0.5)
     await stores.rooms.add(room, None)
     assert await stores.rooms.by_id("desk") == room
-    changed = replace(room, capacity=0, ttl=None)
-    await stores.rooms.save(changed)
-    assert await stores.rooms.by_id("desk") == changed
 
 
 async def test_who_makes_rooms_that_nobody_owns_has_a_cap_on_them(stores: Stores) -> None:

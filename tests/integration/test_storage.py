@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import QueuePool
 
 from gateroom.errors import InvalidCommand, Unavailable
-from gateroom.rooms.model import Role, RoomCaps
+from gateroom.rooms.model import Role, RoomCaps, RoomChanges
 from gateroom.storage.database import Database, open_database
 from gateroom.storage.engine import create_engine
 from gateroom.storage.migrate import upgrade
@@ -222,7 +222,7 @@ async def every_call(stores: Stores) -> None:
     await stores.passwords.replace("u-ada", "h2")
     await stores.rooms.add(a_room("desk", created_by="u-ada"), "u-ada")
     await stores.rooms.by_id("desk")
-    await stores.rooms.save(a_room("desk"))
+    await stores.rooms.change("desk", RoomChanges(title="Desk"))
     await stores.rooms.page("u-ada", "a", 10)
     await stores.rooms.page(None, "a", 10)
     await stores.members.put("desk", "u-bob", Role.OWNER)

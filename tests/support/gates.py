@@ -78,7 +78,7 @@ class GatedRooms:
     def __init__(self, rooms: RoomStore, gate: Gate) -> None:
         self._rooms = rooms
         self._gate = gate
-        self.add, self.save, self.remove, self.page = rooms.add, rooms.save, rooms.remove, rooms.page
+        self.add, self.change, self.remove, self.page = rooms.add, rooms.change, rooms.remove, rooms.page
 
     async def by_id(self, room_id: str) -> Room | None:
         found = await self._rooms.by_id(room_id)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gateroom.auth.ports import (
@@ -25,7 +25,18 @@ from gateroom.auth.ports import (
 from gateroom.errors import Conflict, LimitReached, NotFound
 from gateroom.realtime.ports import StreamLog
 from gateroom.realtime.topics import room_topic, user_topic
-from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction, Visibility
+from gateroom.rooms.model import (
+    NO_CAPS,
+    Measure,
+    Member,
+    Restraints,
+    Role,
+    Room,
+    RoomCaps,
+    RoomChanges,
+    Sanction,
+    Visibility,
+)
 from gateroom.rooms.ports import MemberStore, Places, RoomLives, RoomStore, SanctionStore
 from gateroom.storage.api_keys import SqlApiKeys
 from gateroom.storage.audit import SqlAudit
@@ -186,11 +197,10 @@ class InMemoryRooms:
     async def by_id(self, room_id: str) -> Room | None:
         return self._rooms.get(room_id)
 
-    async def save(self, room: Room) -> None:
-        kept = self.existing(room.id)
-        self._rooms[room.id] = replace(
-            kept, title=room.title, visibility=room.visibility, capacity=room.capacity, ttl=room.ttl
-        )
+    async def change(self, room_id: str, changes: RoomChanges) -> Room:
+        given = {name: value for name, value in asdict(changes).items() if value is not None}
+        self._rooms[room_id] = replace(self.existing(room_id), **given)
+        return self._rooms[room_id]
 
     async def remove(self, room_id: str) -> None:
         self.existing(room_id)

@@ -43,6 +43,10 @@ class Control:
             session.expel(subscription, Kicked())
         return len(found)
 
+    async def room_made(self, room_id: str) -> None:
+        """Do what the removal of an earlier room of that id would have done; nobody is in the new one yet."""
+        await self.room_removed(room_id)
+
     async def room_removed(self, room_id: str) -> None:
         """Remove everybody with `room_closed`, and forget the room's stream."""
         for session, subscription in self._in_room(room_id, None):

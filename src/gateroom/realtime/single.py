@@ -145,8 +145,8 @@ class InboxSession(_SingleSession):
     __slots__ = ()
 
     def opened(self) -> None:
-        super().opened()
         self.live.hub.join(user_topic(self.principal.user_id), self.connection, plain=self.plain)
+        super().opened()  # after that: `left` leaves the inbox even where there is no greeting
 
     def take(self, text: bytes) -> None:
         raise Forbidden

@@ -7,7 +7,7 @@ from gateroom.auth.principal import Principal
 from gateroom.errors import Conflict, NotFound
 from gateroom.rooms.activity import Activity
 from gateroom.rooms.model import Action, Member, Role, Room, RoomCaps
-from gateroom.rooms.ports import RoomStore
+from gateroom.rooms.ports import RoomStore, Watcher
 from gateroom.rooms.standings import Standing, Standings
 from gateroom.rooms.templates import Template, Templates
 
@@ -35,6 +35,11 @@ class Arrivals:
         self._caps = caps
         self._activity = activity
         self._now = now
+        self._watcher: Watcher | None = None
+
+    def tell(self, watcher: Watcher) -> None:
+        """Have the watcher told of rooms that are made; it is itself made later than this."""
+        self._watcher = watcher
 
     def due(self, principal: Principal, room_id: str) -> bool:
         """Say whether `arrive` may have something to do, should there be no such room."""
@@ -50,6 +55,8 @@ class Arrivals:
         if Action.READ in future.grants.actions:
             with suppress(Conflict, NotFound):  # somebody was faster; the account is gone
                 await self._rooms.add(room, owner.user_id if owner else None, self._caps)
+                if self._watcher is not None:
+                    await self._watcher.room_made(room_id)
             self._standings.forget(room_id, principal.user_id)
             self._activity.used(future)  # it is to end even if the caller changes their mind
 

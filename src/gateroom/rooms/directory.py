@@ -7,7 +7,7 @@ from gateroom.auth.principal import Principal, Scope
 from gateroom.errors import Forbidden, InvalidCommand
 from gateroom.rooms import policy
 from gateroom.rooms.activity import Activity
-from gateroom.rooms.model import NO_CAPS, Action, Member, Role, Room, RoomCaps, RoomKind, Visibility
+from gateroom.rooms.model import NO_CAPS, Action, Member, Role, Room, RoomCaps, RoomChanges, RoomKind, Visibility
 from gateroom.rooms.ports import MemberStore, RoomStore, Watcher
 from gateroom.rooms.standings import Standings
 from gateroom.rooms.templates import Templates
@@ -74,6 +74,7 @@ class Directory:
     async def _add(self, room: Room, owner_id: str | None, caps: RoomCaps) -> Room:
         await self._rooms.add(room, owner_id, caps)
         self._standings.forget(room.id, owner_id)
+        await self._watcher.room_made(room.id)
         self._activity.note(room.id, self._kinds[room.kind].ttl_of(room))
         return room
 
@@ -95,18 +96,13 @@ class Directory:
         ttl: float | None = None,
     ) -> Room:
         """Set what is not None; who may no longer read the room is removed from it at once."""
-        room, standing = await self._standings.allowed(principal, room_id, Action.CHANGE)
-        changed = replace(
-            room,
-            title=room.title if title is None else title,
-            visibility=visibility or room.visibility,
-            capacity=room.capacity if capacity is None else capacity,
-            ttl=room.ttl if ttl is None else ttl,
-        )
-        await self._rooms.save(changed)
-        if ttl is not None:
-            self._activity.note(room_id, standing.kind.ttl_of(changed))
-        await self._tell(room_id, None)
+        _, standing = await self._standings.allowed(principal, room_id, Action.CHANGE)
+        changed = await self._rooms.change(room_id, RoomChanges(title, visibility, capacity, ttl))
+        try:
+            await self._tell(room_id, None)
+        finally:
+            if ttl is not None:  # only now: until sockets have heard of it they note uses with the ttl from before
+                self._activity.note(room_id, standing.kind.ttl_of(changed))
         return changed
 
     async def remove(self, principal: Principal, room_id: str) -> None:

@@ -90,6 +90,16 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomChanges:
+    """What is to be different about a room; None: as it is."""
+
+    title: str | None = None
+    visibility: Visibility | None = None
+    capacity: int | None = None
+    ttl: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A user's standing place in a room."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, Sanction
+from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, RoomChanges, Sanction
 
 
 class RoomStore(Protocol):
@@ -19,8 +19,9 @@ class RoomStore(Protocol):
 
     async def by_id(self, room_id: str) -> Room | None: ...
 
-    async def save(self, room: Room) -> None:
-        """Overwrite title, visibility, capacity and ttl. Raises `NotFound` when it is gone."""
+    async def change(self, room_id: str, changes: RoomChanges) -> Room:
+        """Overwrite what is given, whatever the rest is by now, and return the room. Raises `NotFound` when it is
+        gone."""
         ...
 
     async def remove(self, room_id: str) -> None:
@@ -111,6 +112,10 @@ class Watcher(Protocol):
 
     async def standing_changed(self, room_id: str, user_id: str | None) -> None:
         """Judge anew what the user (None: everybody) may do in the room."""
+        ...
+
+    async def room_made(self, room_id: str) -> None:
+        """Let go of an earlier room of that id, which another program removed: the new one has nothing of it."""
         ...
 
     async def room_removed(self, room_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 
 from gateroom.auth.principal import Principal
 from gateroom.auth.recent import Recent
@@ -63,7 +64,7 @@ class Standings:
         self._kinds = kinds
         self._now = now
         self._rooms: Recent[str, Room] = Recent(MEMORY_SIZE, RECHECK, monotonic)
-        self._places: Recent[tuple[str, str], _Place] = Recent(MEMORY_SIZE, RECHECK, monotonic)
+        self._places: Recent[tuple[str, str], _Place] = Recent(MEMORY_SIZE, RECHECK, monotonic, group=itemgetter(0))
         self.changes = 0  # rises with every `forget`, so that who waited for SQL sees that things have moved
 
     def kind(self, room: Room | None) -> RoomKind:
@@ -121,7 +122,7 @@ class Standings:
         self.changes += 1
         self._rooms.forget(room_id)
         if user_id is None:
-            self._places.drop(lambda key: key[0] == room_id)
+            self._places.drop_group(room_id)
         else:
             self._places.forget((room_id, user_id))
 

@@ -1,13 +1,14 @@
 """Rooms and their members in SQL."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from sqlalchemy import delete, func, insert, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateroom.auth.ports import Clock
 from gateroom.errors import Conflict, LimitReached, NotFound
-from gateroom.rooms.model import NO_CAPS, Measure, Member, Role, Room, RoomCaps, Visibility
+from gateroom.rooms.model import NO_CAPS, Measure, Member, Role, Room, RoomCaps, RoomChanges, Visibility
 from gateroom.storage.database import Database
 from gateroom.storage.schema import members, rooms, sanctions, users
 
@@ -64,17 +65,18 @@ class SqlRooms:
         rows = await self._database.rows(ROOMS.where(rooms.c.id == room_id))
         return Room(*rows[0]) if rows else None
 
-    async def save(self, room: Room) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            changed = await connection.execute(
-                update(rooms)
-                .where(rooms.c.id == room.id)
-                .values(title=room.title, visibility=room.visibility, capacity=room.capacity, ttl=room.ttl)
-            )
-            if not changed.rowcount:
-                raise NotFound
+    async def change(self, room_id: str, changes: RoomChanges) -> Room:
+        given = {name: value for name, value in asdict(changes).items() if value is not None}
 
-        await self._database.write(work)
+        async def work(connection: AsyncConnection) -> Room:
+            if given:
+                await connection.execute(update(rooms).where(rooms.c.id == room_id).values(given))
+            row = (await connection.execute(ROOMS.where(rooms.c.id == room_id))).one_or_none()
+            if row is None:
+                raise NotFound
+            return Room(*row)
+
+        return await self._database.write(work)
 
     async def remove(self, room_id: str) -> None:
         async def work(connection: AsyncConnection) -> None:

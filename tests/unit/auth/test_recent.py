@@ -59,3 +59,21 @@ def test_it_never_knows_more_than_its_size_nor_what_is_too_old(size: int, puts: 
         known = [found[0] for each in range(10) if (found := recent.get(each))]
         assert 1 <= len(known) <= size
         assert all(at is not None and clock() - at <= 30 for at in known)
+
+
+@given(st.integers(1, 5), st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["put", "forget", "drop_group"]))))
+def test_a_group_is_forgotten_as_if_each_of_it_were(size: int, acts: list[tuple[int, str]]) -> None:
+    grouped: Recent[int, int] = Recent(size, 30, FrozenClock(), group=lambda key: key % 3)
+    searched: Recent[int, int] = Recent(size, 30, FrozenClock())
+    for key, act in acts:
+        if act == "put":
+            grouped.put(key, key)
+            searched.put(key, key)
+        elif act == "forget":
+            grouped.forget(key)
+            searched.forget(key)
+        else:
+            grouped.drop_group(key % 3)
+            for other in range(key % 3, 10, 3):
+                searched.forget(other)
+        assert [grouped.get(each) for each in range(10)] == [searched.get(each) for each in range(10)]

@@ -269,3 +269,20 @@ async def test_an_account_change_is_felt_in_every_room(max_rooms: int) -> None:
     await settle()
     assert root.received() == [removed(f"room-{number}", "forbidden") for number in range(max_rooms)]
     assert root.session.rooms == []
+
+
+@pytest.mark.parametrize("kind", ["default", "memory"])
+async def test_a_new_room_has_nothing_of_one_that_another_program_removed(world: LiveWorld, kind: str) -> None:
+    await world.room("desk", kind, ada="member")
+    (ada,) = await world.joined("desk", "ada")
+    await ada.ask("publish", room="desk", data="secret")
+    await ada.ask("patch", room="desk", patch=[{"op": "add", "path": "/secret", "value": 1}])
+    ada.received()
+    await world.stores.rooms.remove("desk")
+    await world.directory.create(await world.user("bob"), "desk", kind, "", Visibility.PRIVATE)
+    bob = await world.connect("bob")
+    answer = await bob.ask("join", room="desk")
+    assert (answer["position"]["seq"], answer["members"], answer["state"]) == (0, 1, {})
+    assert (await bob.ask("history", room="desk"))["messages"] == []
+    assert (await bob.ask("publish", room="desk", data="new"))["type"] == "reply"
+    assert [(frame["type"], frame["reason"]) for frame in ada.received()] == [("removed", "room_closed")]

@@ -8,7 +8,7 @@ from gateroom.auth.ports import User
 from gateroom.auth.principal import OUTSIDE_SESSION
 from gateroom.errors import SessionRevoked, Unavailable
 from gateroom.realtime.recheck import BATCH
-from gateroom.rooms.model import Measure, Role, Visibility
+from gateroom.rooms.model import Measure, Role, RoomChanges, Visibility
 from support.live import LiveWorld, Peer, settle
 from support.sinks import Closed
 
@@ -126,9 +126,9 @@ async def test_a_ban_and_a_mute_count(world: LiveWorld) -> None:
 
 
 async def test_a_room_that_was_made_private_keeps_its_members_only(world: LiveWorld) -> None:
-    room = await world.room("plaza", visibility=Visibility.PUBLIC, ada="owner")
+    await world.room("plaza", visibility=Visibility.PUBLIC, ada="owner")
     ada, eve = await world.joined("plaza", "ada", "eve")
-    await world.stores.rooms.save(replace(room, visibility=Visibility.PRIVATE))
+    await world.stores.rooms.change("plaza", RoomChanges(visibility=Visibility.PRIVATE))
     await check(world)
     assert [frame["type"] for frame in eve.received()] == ["removed"]
     assert ada.session.rooms == ["plaza"]

@@ -6,6 +6,7 @@ import pytest
 
 from gateroom.errors import Forbidden, LimitReached, NotFound, RoomFull, Unavailable
 from gateroom.rooms.model import Durability, RoomCaps, RoomKind, Visibility
+from gateroom.rooms.standings import RECHECK
 from gateroom.rooms.templates import Template
 from support.live import ROOT, LiveWorld, Peer, settle
 from support.sinks import Closed
@@ -169,6 +170,22 @@ async def test_a_ttl_of_its_own_counts_from_its_change(world: LiveWorld) -> None
     assert await world.stores.rooms.by_id("tent") is not None
 
 
+async def test_who_still_has_the_ttl_from_before_does_not_end_a_room_that_lives_for_good(world: LiveWorld) -> None:
+    ada = await in_the_tent(world)
+    await world.directory.show(ROOT, "tent")
+    world.sql.hold()  # sockets are to be judged anew, which takes a while
+    changing = asyncio.create_task(world.directory.change(ROOT, "tent", None, None, None, 0.0))
+    await settle()
+    ada.command("publish", room="tent", data=1)
+    await settle()
+    world.sql.release()
+    await changing
+    await world.keeper.once()
+    world.clock.advance(TTL)
+    await world.keeper.once()
+    assert await world.stores.rooms.by_id("tent") is not None
+
+
 async def test_a_room_that_is_used_costs_no_sql_per_message(world: LiveWorld) -> None:
     ada = await in_the_tent(world)
     passages = world.sql.passages
@@ -250,6 +267,19 @@ async def test_a_room_of_a_template_is_there_once_somebody_comes(world: LiveWorl
     assert await world.stores.members.page("order:17", None, 10) == []
     plain = await world.connect("cyd", "room", room="order:18")
     assert plain.closed is None
+
+
+async def test_a_room_of_a_template_has_nothing_of_one_that_another_program_removed(world: LiveWorld) -> None:
+    ada, bob = await world.joined("order:17", "ada", "bob")
+    await ada.ask("publish", room="order:17", data="secret")
+    bob.vanish()
+    await world.stores.rooms.remove("order:17")
+    world.clock.advance(RECHECK + 1)
+    cyd = await world.connect("cyd")
+    ada.received()
+    answer = await cyd.ask("join", room="order:17")
+    assert (answer["position"]["seq"], answer["members"]) == (0, 1)
+    assert [(frame["type"], frame["reason"]) for frame in ada.received()] == [("removed", "room_closed")]
 
 
 async def test_a_room_that_was_made_and_never_entered_ends_too(world: LiveWorld) -> None:

@@ -5,6 +5,7 @@ import pytest
 from gateroom.errors import Forbidden, Unavailable
 from gateroom.realtime.dispatch import MAX_WAITING
 from gateroom.realtime.limits import Limits
+from gateroom.realtime.topics import user_topic
 from gateroom.rooms.model import Visibility
 from support.live import LiveWorld, Peer, settle
 
@@ -255,3 +256,13 @@ async def test_an_inbox_that_ended_is_no_device(world: LiveWorld) -> None:
     machine.vanish()
     assert (await ada.ask("send", user="@bob", data=1))["connections"] == 0
     assert world.door.inside == 1
+
+
+@pytest.mark.parametrize("as_events", [True, False])
+async def test_of_an_inbox_that_went_during_the_handshake_nothing_is_left(world: LiveWorld, as_events: bool) -> None:
+    peer = await world.admitted("ada", "inbox", as_events=as_events)
+    world.local.forget(user_topic("u-ada"))
+    peer.session.start(peer.sink)
+    peer.vanish()
+    await settle()
+    assert (world.live.sessions, world.door.inside, world.hub.on(user_topic("u-ada"))) == ({}, 0, [])

@@ -8,7 +8,7 @@ from gateroom.auth.principal import Principal, Scope
 from gateroom.errors import Conflict, Forbidden, GateroomError, InvalidCommand, LimitReached, NotFound
 from gateroom.rooms.activity import Activity
 from gateroom.rooms.directory import Directory
-from gateroom.rooms.model import NO_CAPS, Member, Role, RoomCaps, Visibility
+from gateroom.rooms.model import NO_CAPS, Member, Role, RoomCaps, RoomChanges, Visibility
 from gateroom.rooms.standings import Standings
 from gateroom.rooms.templates import Template, Templates
 from support.live import KINDS
@@ -25,10 +25,15 @@ class Told:
         self._stores = stores
         self.changes: list[tuple[str, str | None, Member | None]] = []
         self.removals: list[str] = []
+        self.made: list[str] = []
 
     async def standing_changed(self, room_id: str, user_id: str | None) -> None:
         stored = await self._stores.members.of(room_id, user_id) if user_id else None
         self.changes.append((room_id, user_id, stored))
+
+    async def room_made(self, room_id: str) -> None:
+        assert await self._stores.rooms.by_id(room_id) is not None
+        self.made.append(room_id)
 
     async def room_removed(self, room_id: str) -> None:
         assert await self._stores.rooms.by_id(room_id) is None
@@ -123,6 +128,16 @@ async def test_capacity_and_ttl_are_as_given_and_stay_so(house: House) -> None:
     changed = await house.directory.change(maker, "nook", None, None, 0, 0.0)
     assert (changed.capacity, changed.ttl) == (0, 0.0)
     assert await house.directory.show(maker, "nook") == changed
+
+
+async def test_a_change_does_not_undo_what_another_has_changed_meanwhile(house: House) -> None:
+    owner = acting("owner")
+    await house.directory.change(owner, "desk", None, Visibility.PUBLIC)
+    await house.directory.show(owner, "desk")  # it is remembered as public
+    await house.stores.rooms.change("desk", RoomChanges(visibility=Visibility.PRIVATE))
+    changed = await house.directory.change(owner, "desk", "Desk", None)
+    assert (changed.title, changed.visibility) == ("Desk", Visibility.PRIVATE)
+    assert await house.stores.rooms.by_id("desk") == changed
 
 
 async def test_without_the_scope_nobody_makes_rooms(house: House) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gateroom.auth.principal import Principal
 from gateroom.errors import NotFound, Unavailable
-from gateroom.rooms.model import Action, Role, Visibility
+from gateroom.rooms.model import Action, Role, RoomChanges, Visibility
 from gateroom.rooms.standings import RECHECK, Standing, Standings
 from support.gates import Gate, GatedMembers, GatedRooms, GatedSanctions
 from support.live import KINDS, settle
@@ -93,7 +93,7 @@ async def test_a_change_of_which_nobody_told_is_seen_after_a_while(desk: Desk) -
 
 async def test_a_change_of_which_nobody_told_is_seen_even_in_a_busy_room(desk: Desk) -> None:
     await desk.of("bob")
-    await desk.stores.rooms.save(a_room("desk", visibility=Visibility.PUBLIC))
+    await desk.stores.rooms.change("desk", RoomChanges(visibility=Visibility.PUBLIC))
     for visitor in range(7):
         desk.stores.clock.advance(RECHECK / 6)
         await desk.of("bob")
@@ -150,7 +150,7 @@ async def test_a_room_that_changes_while_it_is_read_is_read_again(desk: Desk) ->
     desk.gate.hold()
     reading = asyncio.create_task(desk.of("bob"))
     await settle()
-    await desk.stores.rooms.save(a_room("desk", visibility=Visibility.PUBLIC))
+    await desk.stores.rooms.change("desk", RoomChanges(visibility=Visibility.PUBLIC))
     desk.standings.forget("desk", None)
     desk.gate.release()
     assert Action.READ in (await reading).grants.actions
