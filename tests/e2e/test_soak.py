@@ -42,6 +42,7 @@ CALM_BYTES, CALM_SECONDS = 1_000_000, 1.5
 POOLED = 15  # files that the database may keep open for its next users
 SETTINGS = {
     "GATEROOM_REALTIME__MAX_CONNECTIONS_PER_USER": "0",
+    "GATEROOM_REALTIME__USER_RATE_FACTOR": "0",  # all of them are one user's
     "GATEROOM_REALTIME__PING_INTERVAL": "5",
     "GATEROOM_REALTIME__PING_TIMEOUT": "30",
 }
