@@ -8,7 +8,7 @@ import requests
 
 from support.gateway import ADMIN_PASSWORD, running_gateway
 
-CROWD = 100  # more than two that are hashed and 64 that wait
+CROWD = 160  # more than two that are hashed and 64 that wait, while more come than are hashed
 
 
 def test_others_are_served_while_everybody_logs_in() -> None:
@@ -36,6 +36,7 @@ def test_others_are_served_while_everybody_logs_in() -> None:
         statuses = Counter(answer.status_code for answer in answers)
         assert set(statuses) <= {200, 429}
         assert statuses[200] >= 66
+        assert statuses[429] > 0  # on the event loop they would have been hashed one after the other, all of them
         assert all("Retry-After" in answer.headers for answer in answers if answer.status_code == 429)
-        assert served > 10
+        assert served >= 5
         assert gateway.token()
