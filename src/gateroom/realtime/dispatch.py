@@ -126,12 +126,12 @@ class Dispatch:
         standings = self._live.standings
         await self._live.arrivals.arrive(session.principal, command.room)
         while True:
-            changes = standings.changes
-            standing = await session.standing_in(command.room)
-            policy.require(Action.READ, standing.grants)
-            principal = session.principal
-            page = await self._missed(lane.topic, retention_of(standing.kind), command.since)
-            if changes == standings.changes and principal is session.principal:
+            with standings.reading(session.principal, command.room) as reading:
+                standing = await session.standing_in(command.room)
+                policy.require(Action.READ, standing.grants)
+                principal = session.principal
+                page = await self._missed(lane.topic, retention_of(standing.kind), command.since)
+            if not reading.stale and principal is session.principal:
                 break  # else somebody's rights moved while this waited
         if not session.ended:
             self._enter(session, lane, command, standing, page)

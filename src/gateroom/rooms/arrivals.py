@@ -1,7 +1,6 @@
 """How rooms come into being by a template: when somebody comes who may read them then."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from gateroom.auth.principal import Principal
 from gateroom.errors import Conflict, NotFound
@@ -53,11 +52,14 @@ class Arrivals:
         room, owner = self._new(template, principal, room_id)
         future = self._standings.would_be(room, owner, principal)
         if Action.READ in future.grants.actions:
-            with suppress(Conflict, NotFound):  # somebody was faster; the account is gone
+            try:
                 await self._rooms.add(room, owner.user_id if owner else None, self._caps)
+            except (Conflict, NotFound):  # somebody was faster; the account is gone
+                self._standings.forget_absence(room_id)
+            else:
+                self._standings.forget(room_id, principal.user_id)
                 if self._watcher is not None:
                     await self._watcher.room_made(room_id)
-            self._standings.forget(room_id, principal.user_id)
             self._activity.used(future)  # it is to end even if the caller changes their mind
 
     async def outlook(self, principal: Principal, room_id: str) -> tuple[Standing, Template | None]:

@@ -1,7 +1,9 @@
 """What a principal may do in a room, from memory where possible: the live path cannot wait for SQL."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 
 from gateroom.auth.principal import Principal
@@ -42,6 +44,16 @@ class _Place:
     restraints: Restraints
 
 
+class Reading:
+    """Something that is being found out of the store; `stale` once it may be out of date."""
+
+    __slots__ = ("stale", "user_id")
+
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+        self.stale = False
+
+
 _NO_PLACE = _Place(None, UNRESTRAINED)
 
 
@@ -65,7 +77,7 @@ class Standings:
         self._now = now
         self._rooms: Recent[str, Room] = Recent(MEMORY_SIZE, RECHECK, monotonic)
         self._places: Recent[tuple[str, str], _Place] = Recent(MEMORY_SIZE, RECHECK, monotonic, group=itemgetter(0))
-        self.changes = 0  # rises with every `forget`, so that who waited for SQL sees that things have moved
+        self._readings: dict[str, set[Reading]] = {}  # under way, by room
 
     def kind(self, room: Room | None) -> RoomKind:
         return self._kinds.get(room.kind if room else "default", self._kinds["default"])
@@ -81,18 +93,36 @@ class Standings:
     async def of(self, principal: Principal, room_id: str) -> Standing:
         """Judge by what holds now. Raises `Unavailable` when the store cannot be read."""
         while True:
-            changes = self.changes
-            known_room = self._rooms.get(room_id)
-            room = known_room or (await self._room_store.by_id(room_id),)
-            known_place = self._places.get((room_id, principal.user_id))
-            place = known_place or (await self._place(room_id, principal.user_id),)
-            if changes == self.changes:
-                # Only what was read just now: else a busy room would never be read again.
-                if known_room is None:
-                    self._rooms.put(room_id, room[0])
-                if known_place is None:
-                    self._places.put((room_id, principal.user_id), place[0])
-                return self._judge(principal, room[0], place[0])
+            known = self.known(principal, room_id)
+            if known is not None:
+                return known
+            with self.reading(principal, room_id) as reading:
+                known_room = self._rooms.get(room_id)
+                room = known_room or (await self._room_store.by_id(room_id),)
+                known_place = self._places.get((room_id, principal.user_id))
+                place = known_place or (await self._place(room_id, principal.user_id),)
+                if not reading.stale:
+                    # Only what was read just now: else a busy room would never be read again.
+                    if known_room is None:
+                        self._rooms.put(room_id, room[0])
+                    if known_place is None:
+                        self._places.put((room_id, principal.user_id), place[0])
+                    return self._judge(principal, room[0], place[0])
+
+    @contextmanager
+    def reading(self, principal: Principal, room_id: str) -> Iterator[Reading]:
+        """Watch over what is read for the principal in the room, as long as the block runs.
+
+        Of this room alone: what moves in others would have everybody who waits for SQL begin again.
+        """
+        reading, readings = Reading(principal.user_id), self._readings.setdefault(room_id, set())
+        readings.add(reading)
+        try:
+            yield reading
+        finally:
+            readings.discard(reading)
+            if not readings:
+                del self._readings[room_id]
 
     async def allowed(self, principal: Principal, room_id: str, action: Action) -> tuple[Room, Standing]:
         """Return the room and the standing of who may do `action` in it.
@@ -119,16 +149,23 @@ class Standings:
 
     def forget(self, room_id: str, user_id: str | None) -> None:
         """Read the room, and the user's place in it (None: everybody's), anew from now on."""
-        self.changes += 1
+        for reading in self._readings.get(room_id, ()):
+            reading.stale = True
         self._rooms.forget(room_id)
         if user_id is None:
             self._places.drop_group(room_id)
         else:
             self._places.forget((room_id, user_id))
 
+    def forget_absence(self, room_id: str) -> None:
+        """Read the room anew where it is remembered that there is none, which turns out to be wrong."""
+        if self._rooms.get(room_id) == (None,):
+            self.forget(room_id, None)
+
     def forget_user(self, user_id: str) -> None:
         """Read all of the user's places anew from now on."""
-        self.changes += 1
+        for reading in chain.from_iterable(self._readings.values()):
+            reading.stale = reading.stale or reading.user_id == user_id
         self._places.drop(lambda key: key[1] == user_id)
 
     async def _place(self, room_id: str, user_id: str) -> _Place:

@@ -301,6 +301,20 @@ async def test_of_many_who_come_first_all_get_in(world: LiveWorld) -> None:
     assert [frame["type"] for peer in peers for frame in peer.received() if "id" in frame] == ["reply"] * 8
 
 
+@pytest.mark.parametrize("rooms", [1, 20])
+async def test_of_many_who_come_to_new_rooms_at_once_each_reads_a_few_times(world: LiveWorld, rooms: int) -> None:
+    peers = [await world.connect(f"user{number}") for number in range(20)]
+    world.sql.hold()
+    for number, peer in enumerate(peers):
+        peer.command("join", room=f"order:{number % rooms}")
+    await settle()
+    before = world.sql.passages
+    world.sql.release()
+    await settle()
+    assert [frame["type"] for peer in peers for frame in peer.received() if "id" in frame] == ["reply"] * 20
+    assert world.sql.passages - before <= 8 * 20
+
+
 async def test_a_personal_room_belongs_to_its_user_alone(world: LiveWorld) -> None:
     ada, bob = await world.connect("ada"), await world.connect("bob")
     assert (await bob.ask("join", room="desk:u-ada"))["code"] == "forbidden"

@@ -159,13 +159,35 @@ async def test_a_room_that_changes_while_it_is_read_is_read_again(desk: Desk) ->
     assert Action.READ in known.grants.actions
 
 
-async def test_a_change_is_counted_for_those_who_wait(desk: Desk) -> None:
-    seen = [desk.standings.changes]
-    desk.standings.forget("desk", "u-bob")
-    seen.append(desk.standings.changes)
-    desk.standings.forget_user("u-bob")
-    seen.append(desk.standings.changes)
-    assert sorted(set(seen)) == seen
+@pytest.mark.parametrize(
+    ("forgotten", "stale"),
+    [
+        (("desk", "u-bob"), True),
+        (("desk", None), True),
+        (("hall", None), False),
+        (("u-bob",), True),
+        (("u-ada",), False),
+    ],
+)
+def test_who_waits_for_the_store_hears_of_changes_that_are_of_this_room_or_user(
+    desk: Desk, forgotten: tuple[str, ...], stale: bool
+) -> None:
+    with desk.standings.reading(principal("bob"), "desk") as reading:
+        if len(forgotten) == 1:
+            desk.standings.forget_user(*forgotten)
+        else:
+            desk.standings.forget(*forgotten)
+        assert reading.stale is stale
+
+
+async def test_what_moves_in_other_rooms_makes_nobody_read_again(desk: Desk) -> None:
+    desk.gate.hold()
+    reading = asyncio.create_task(desk.of("bob"))
+    await settle()
+    desk.standings.forget("hall", None)
+    desk.gate.release()
+    await reading
+    assert desk.gate.passages == 3  # room, membership, sanctions
 
 
 async def test_a_store_that_cannot_be_read_leaves_nothing_behind(desk: Desk) -> None:
