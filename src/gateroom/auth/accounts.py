@@ -65,9 +65,12 @@ class Accounts:
         )
 
     def is_known(self, principal: Principal) -> bool:
-        """Tell whether the principal's account, session and token are known to be good without a read."""
+        """Tell whether account, session and token are known to be good for the principal's powers without a read."""
         user = self.known(principal.user_id)
-        return user is not None and not user.disabled and self._alive.is_known(principal)
+        if user is None or user.disabled or principal.issued_at < user.valid_from:
+            return False
+        held = principal.roles <= user.roles and principal.scopes <= user.scopes
+        return held and self._alive.is_known(principal)
 
     async def judge(self, principal: Principal) -> Principal:
         """Return the principal with the powers that it has now. Raises as `principal` does."""
@@ -75,11 +78,13 @@ class Accounts:
         return replace(principal, roles=principal.roles & user.roles, scopes=principal.scopes & user.scopes)
 
     async def _judged(self, user_id: str, session_id: str, token_id: str, issued_at: float) -> User:
-        user = await self.get(user_id)
-        if issued_at < user.valid_from:
-            raise TokenRevoked
-        await self._alive.require(user_id, session_id, token_id)
-        return user
+        while True:
+            user = await self.get(user_id)
+            if issued_at < user.valid_from:
+                raise TokenRevoked
+            await self._alive.require(user_id, session_id, token_id)
+            if self.known(user_id) == user:  # else it has changed while the session was read
+                return user
 
     async def close(self) -> None:
         """Wait for the reads under way."""

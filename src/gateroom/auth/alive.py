@@ -42,11 +42,11 @@ class Alive:
 
         Who has no session ("") depends on none, and of an outside issuer's nothing is known here.
         """
-        if token_id in self._revoked:
-            raise TokenRevoked
         if is_kept(session_id) and await self._sessions.get((user_id, session_id)) is None:
             raise SessionRevoked
         if is_key(session_id) and await self.key(token_id) is None:
+            raise TokenRevoked
+        if token_id in self._revoked:  # last, or it might be revoked while the session is read
             raise TokenRevoked
 
     def is_known(self, principal: Principal) -> bool:

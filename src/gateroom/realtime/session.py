@@ -286,7 +286,8 @@ class Session(ABC):
         except Exception as fault:
             self.fault(fault)
         else:
-            if self.principal.scopes != judged.scopes:
+            was = self.principal
+            if (was.roles, was.scopes) != (judged.roles, judged.scopes):
                 self.end(Overloaded())  # it came in with powers that are gone: it may come again without them
 
     def _keep_alive(self, monotonic: float) -> None:

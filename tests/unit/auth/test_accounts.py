@@ -2,17 +2,18 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from gateroom.auth.accounts import Accounts
 from gateroom.auth.alive import Alive
 from gateroom.auth.claims import Claims
-from gateroom.auth.ports import Link, User
+from gateroom.auth.ports import AuthSession, Link, User
 from gateroom.errors import TokenRevoked, Unavailable, UserDisabled
 from support.back_ends import InMemoryApiKeys
 from support.clock import FrozenClock
-from support.sessions import InMemoryRevocations
+from support.sessions import InMemoryRevocations, InMemorySessions
 from support.stores import InMemoryUsers, a_session
 
 ADA = User(
@@ -53,6 +54,18 @@ class GatedUsers(InMemoryUsers):
         if broken:
             raise Unavailable
         return found
+
+
+class GatedSessions(InMemorySessions):
+    """One session, whose read waits for the gate of the users."""
+
+    def __init__(self, users: GatedUsers) -> None:
+        super().__init__({}, {})
+        self._gate = users.gate
+
+    async def by_id(self, session_id: str) -> AuthSession | None:
+        await self._gate.wait()
+        return a_session(session_id, "u-ada")
 
 
 @pytest.fixture
@@ -250,3 +263,46 @@ async def test_a_token_from_before_the_account_was_made_safe_is_dead(
         await accounts.principal(CLAIMS)
     later = await accounts.principal(replace(CLAIMS, iat=1_800_000_001))
     assert later.user_id == "u-ada"
+
+
+async def test_powers_that_are_taken_while_the_session_is_read_are_not_given(
+    users: GatedUsers, clock: FrozenClock
+) -> None:
+    alive = Alive(GatedSessions(users), InMemoryRevocations(), InMemoryApiKeys(users), clock, clock)
+    accounts = Accounts(users, alive, clock)
+    await accounts.get("u-ada")
+    users.gate.clear()
+    judging = asyncio.create_task(accounts.principal(CLAIMS))
+    await turn()
+    await users.save(replace(ADA, scopes=frozenset()))
+    accounts.forget("u-ada")
+    users.gate.set()
+    assert (await judging).scopes == frozenset()
+
+
+async def test_a_token_that_is_revoked_while_the_session_is_read_is_not_believed(
+    users: GatedUsers, clock: FrozenClock
+) -> None:
+    alive = Alive(GatedSessions(users), InMemoryRevocations(), InMemoryApiKeys(users), clock, clock)
+    accounts = Accounts(users, alive, clock)
+    await accounts.get("u-ada")
+    users.gate.clear()
+    judging = asyncio.create_task(accounts.principal(CLAIMS))
+    await turn()
+    alive.revoke(CLAIMS.jti, float(CLAIMS.exp))
+    users.gate.set()
+    with pytest.raises(TokenRevoked):
+        await judging
+
+
+@pytest.mark.parametrize("lost", [{"scopes": frozenset()}, {"roles": frozenset()}, {"valid_from": 1_800_000_001.0}])
+async def test_a_principal_is_not_good_any_more_once_the_account_has_less(
+    accounts: Accounts, users: GatedUsers, lost: dict[str, Any]
+) -> None:
+    """Also where another call of the same session had all of it read anew in between."""
+    principal = await accounts.principal(CLAIMS)
+    assert accounts.is_known(principal)
+    await users.save(replace(ADA, **lost))
+    accounts.forget("u-ada")
+    await accounts.principal(replace(CLAIMS, iat=CLAIMS.iat + 1))
+    assert not accounts.is_known(principal)
