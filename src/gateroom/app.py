@@ -193,7 +193,7 @@ async def _run(settings: Settings, stores: Stores, trusted: Sequence[Issuer]) ->
         arrivals,
         activity,
     )
-    control = Control(live)
+    control = Control(live, stores.places)
     arrivals.tell(control)
     audit = Audit(stores.audit, time.time, time.monotonic)
     clocks, scopes = (time.time, time.monotonic), stores.registry.default_scopes

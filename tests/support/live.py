@@ -211,7 +211,7 @@ class LiveWorld:
         )
         self.tokens = AccessTokens(KeyRing(SigningKey.generate()), "gateroom", "gateroom", 900, self.clock)
         self.dispatch = Dispatch(self.live, Renewal(Bearers(self.tokens), self.accounts))
-        self.control, self.publisher = Control(self.live), Publisher(self.live)
+        self.control, self.publisher = Control(self.live, self.stores.places), Publisher(self.live)
         self.arrivals.tell(self.control)
         self.recheck = Recheck(
             self.live,

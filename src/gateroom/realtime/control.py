@@ -1,12 +1,14 @@
 """Changes of rights, as they reach live sockets: at once, and in order with what the rooms carry."""
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 
 from gateroom.auth.ports import User
 from gateroom.auth.principal import Principal
 from gateroom.errors import (
     Disconnected,
+    GateroomError,
     Kicked,
     Refusal,
     RoomClosed,
@@ -19,6 +21,7 @@ from gateroom.realtime.rights import judge_anew, judge_rooms
 from gateroom.realtime.session import Session
 from gateroom.realtime.subscription import Subscription
 from gateroom.realtime.topics import room_topic
+from gateroom.rooms.ports import Places
 
 
 class Control:
@@ -28,12 +31,17 @@ class Control:
     measured.
     """
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, places: Places) -> None:
         self._live = live
+        self._places = places
 
     async def standing_changed(self, room_id: str, user_id: str | None) -> None:
         """Judge anew what the user (None: everybody) may do there; who may no longer read is removed."""
-        for session, subscription in self._in_room(room_id, user_id):
+        found = self._in_room(room_id, user_id)
+        with suppress(GateroomError):  # else each is judged by a read of their own
+            user_ids = {session.principal.user_id for session, _ in found}
+            await self._live.standings.prepare(room_id, user_ids, self._places)
+        for session, subscription in found:
             await judge_anew(session, subscription)
 
     async def kicked(self, room_id: str, user_id: str) -> int:

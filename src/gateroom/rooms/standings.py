@@ -1,9 +1,9 @@
 """What a principal may do in a room, from memory where possible: the live path cannot wait for SQL."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
 
 from gateroom.auth.principal import Principal
@@ -11,9 +11,10 @@ from gateroom.auth.recent import Recent
 from gateroom.errors import Banned, NotFound
 from gateroom.rooms import policy
 from gateroom.rooms.model import UNRESTRAINED, Action, Grants, Measure, Member, Restraints, Room, RoomKind
-from gateroom.rooms.ports import MemberStore, RoomStore, SanctionStore
+from gateroom.rooms.ports import MemberStore, Places, RoomStore, SanctionStore
 
 MEMORY_SIZE = 50_000  # rooms, and as many places of users in them
+AT_ONCE = 500  # places in one read
 RECHECK = 30.0  # seconds after which a change made by another program is seen
 
 
@@ -49,7 +50,8 @@ class Reading:
 
     __slots__ = ("stale", "user_id")
 
-    def __init__(self, user_id: str) -> None:
+    def __init__(self, user_id: str | None) -> None:
+        """None: of more than one user."""
         self.user_id = user_id
         self.stale = False
 
@@ -109,13 +111,29 @@ class Standings:
                         self._places.put((room_id, principal.user_id), place[0])
                     return self._judge(principal, room[0], place[0])
 
-    @contextmanager
-    def reading(self, principal: Principal, room_id: str) -> Iterator[Reading]:
+    async def prepare(self, room_id: str, user_ids: Iterable[str], places: Places) -> None:
+        """Read what is not known of these users in the room, hundreds at once, before each of them is judged.
+
+        Raises `Unavailable`.
+        """
+        unknown = iter([user_id for user_id in user_ids if self._places.get((room_id, user_id)) is None])
+        while some := {(room_id, user_id) for user_id in islice(unknown, AT_ONCE)}:
+            with self._reading(None, room_id) as reading:
+                members, restraints = await places.members(some), await places.restraints(some)
+                if not reading.stale:
+                    for key in some:
+                        self._places.put(key, _Place(members.get(key), restraints.get(key, UNRESTRAINED)))
+
+    def reading(self, principal: Principal, room_id: str) -> AbstractContextManager[Reading]:
         """Watch over what is read for the principal in the room, as long as the block runs.
 
         Of this room alone: what moves in others would have everybody who waits for SQL begin again.
         """
-        reading, readings = Reading(principal.user_id), self._readings.setdefault(room_id, set())
+        return self._reading(principal.user_id, room_id)
+
+    @contextmanager
+    def _reading(self, user_id: str | None, room_id: str) -> Iterator[Reading]:
+        reading, readings = Reading(user_id), self._readings.setdefault(room_id, set())
         readings.add(reading)
         try:
             yield reading
@@ -165,7 +183,7 @@ class Standings:
     def forget_user(self, user_id: str) -> None:
         """Read all of the user's places anew from now on."""
         for reading in chain.from_iterable(self._readings.values()):
-            reading.stale = reading.stale or reading.user_id == user_id
+            reading.stale = reading.stale or reading.user_id in (user_id, None)
         self._places.drop(lambda key: key[1] == user_id)
 
     async def _place(self, room_id: str, user_id: str) -> _Place:

@@ -271,6 +271,17 @@ async def test_an_account_change_is_felt_in_every_room(max_rooms: int) -> None:
     assert root.session.rooms == []
 
 
+async def test_a_room_that_changes_is_not_read_again_for_each_who_is_in_it(world: LiveWorld) -> None:
+    await world.room("plaza", visibility=Visibility.PUBLIC, user0="member")
+    peers = await world.joined("plaza", *(f"user{number}" for number in range(20)))
+    passages = world.sql.passages
+    await world.directory.change(ROOT, "plaza", None, Visibility.PRIVATE)
+    assert world.sql.passages - passages <= 8
+    await settle()
+    assert [peer.session.rooms for peer in peers] == [["plaza"], *[[]] * 19]
+    assert all(removed("plaza", "forbidden") in peer.received() for peer in peers[1:])
+
+
 @pytest.mark.parametrize("kind", ["default", "memory"])
 async def test_a_new_room_has_nothing_of_one_that_another_program_removed(world: LiveWorld, kind: str) -> None:
     await world.room("desk", kind, ada="member")

@@ -1,12 +1,14 @@
 """What is remembered of rooms and memberships, and for how long."""
 
 import asyncio
+from collections.abc import Collection, Mapping
 
 import pytest
 
 from gateroom.auth.principal import Principal
 from gateroom.errors import NotFound, Unavailable
-from gateroom.rooms.model import Action, Role, RoomChanges, Visibility
+from gateroom.rooms.model import Action, Member, Role, RoomChanges, Visibility
+from gateroom.rooms.ports import Places
 from gateroom.rooms.standings import RECHECK, Standing, Standings
 from support.gates import Gate, GatedMembers, GatedRooms, GatedSanctions
 from support.live import KINDS, settle
@@ -178,6 +180,38 @@ def test_who_waits_for_the_store_hears_of_changes_that_are_of_this_room_or_user(
         else:
             desk.standings.forget(*forgotten)
         assert reading.stale is stale
+
+
+@pytest.mark.parametrize("told", ["desk", "u-bob", ""])
+async def test_who_is_read_with_others_is_known_unless_something_moved(desk: Desk, told: str) -> None:
+    await desk.of("ada")
+    desk.standings.forget("desk", None)
+    places = SlowPlaces(desk.stores.places)
+    preparing = asyncio.create_task(desk.standings.prepare("desk", ["u-ada", "u-bob"], places))
+    await settle()
+    if told == "desk":
+        desk.standings.forget("desk", "u-ada")
+    elif told:
+        desk.standings.forget_user(told)
+    places.go.set()
+    await preparing
+    passages = desk.gate.passages
+    assert (await desk.of("ada")).grants.role is Role.OWNER
+    assert desk.gate.passages - passages == (3 if told else 1)  # the room itself, and where something moved the place
+
+
+class SlowPlaces:
+    """`Places` whose memberships are answered when a test says so."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self.rooms, self.restraints = places.rooms, places.restraints
+        self.go = asyncio.Event()
+
+    async def members(self, places: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Member]:
+        found = await self._places.members(places)
+        await self.go.wait()
+        return found
 
 
 async def test_what_moves_in_other_rooms_makes_nobody_read_again(desk: Desk) -> None:
