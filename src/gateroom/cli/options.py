@@ -57,8 +57,14 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     for name in rows[0]:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(" ".join(value) if isinstance(value, list) else str(value) for value in row.values()))
+        table.add_row(*map(_cell, row.values()))
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
     console.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return " ".join(value) if isinstance(value, list) else str(value)
