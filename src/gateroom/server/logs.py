@@ -7,6 +7,8 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor
 
+from gateroom.server.access_log import inert
+
 _QUIET = ("aiosqlite", "asyncio", "alembic", "httpx", "python_multipart")  # only their warnings
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 
@@ -15,6 +17,13 @@ def _without_colour(_: object, __: str, event: EventDict) -> EventDict:
     """Drop uvicorn's second, coloured version of its own message."""
     event.pop("color_message", None)
     return event
+
+
+def _inert(_: object, __: str, event: EventDict) -> EventDict:
+    """Escape what would begin a line or act on a terminal, whoever it comes from; only a stack has lines."""
+    return {
+        name: inert(value) if isinstance(value, str) and name != "stack" else value for name, value in event.items()
+    }
 
 
 def _console() -> structlog.dev.ConsoleRenderer:
@@ -34,6 +43,7 @@ def configure(form: Literal["console", "json"], level: str) -> None:
         structlog.processors.StackInfoRenderer(),
         structlog.stdlib.ExtraAdder(),
         _without_colour,
+        _inert,
     ]
     last: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()] if form == "json" else [_console()]

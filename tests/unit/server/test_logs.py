@@ -49,3 +49,16 @@ def test_json_lines_are_one_object_each_ours_and_the_libraries(capsys: pytest.Ca
         ("Exception in ASGI application", "uvicorn.error", "error"),
     ]
     assert all(line["timestamp"].endswith("Z") and "Traceback" in line["exception"] for line in lines)
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_no_text_begins_a_line_or_moves_a_terminal(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json" if form == "json" else "console", "info")
+    structlog.get_logger("gateroom.test").info(
+        "noted\r\nforged", username="a\r\nforged\x1b[2J", room="\u202eb", count=1
+    )
+    logging.getLogger("a.library").warning("it said %s", "a\nforged\x1b[2J")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(line.isprintable() for line in lines)
+    assert [line.count("forged") for line in lines] == [2, 1]
