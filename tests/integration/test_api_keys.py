@@ -67,6 +67,21 @@ def test_it_never_has_a_scope_that_the_maker_has_lost(gateway: InProcess, maker:
     assert gateway.get("/auth/me", caller(maker, made)).json()["scopes"] == ["broadcast"]
 
 
+def test_whoever_holds_a_key_may_end_it(gateway: InProcess, maker: Account) -> None:
+    """As any token (RFC 7009): a key that leaked is posted there by whoever finds it, and 200 must be true."""
+    leaked, other = make(gateway, maker), make(gateway, maker)
+    with gateway.socket(caller(maker, leaked), offer=["gateroom.v1"]) as socket:
+        socket.event("welcome")
+        for _ in range(2):
+            assert gateway.client.post("/auth/revoke", data={"token": leaked["key"]}).status_code == 200
+        assert socket.closed() == (1008, "token_revoked")
+    assert gateway.get("/auth/me", caller(maker, leaked)).status_code == 401
+    assert gateway.client.post("/auth/revoke", data={"token": other["key"][:-1]}).status_code == 200
+    assert gateway.get("/auth/me", caller(maker, other)).status_code == 200
+    audited = gateway.get(f"/api/audit?target=key:{leaked['id']}&action=auth.revoke", gateway.admin).json()["items"]
+    assert [(entry["outcome"], entry["actor"]["id"]) for entry in audited] == [("ok", maker.id)]
+
+
 @pytest.mark.parametrize("scopes", [["rooms:admin"], ["users:send", "users:admin"], ["made:up"]])
 def test_nobody_gives_a_key_more_than_they_have(gateway: InProcess, maker: Account, scopes: list[str]) -> None:
     answer = gateway.post("/api/keys", maker, {"name": "x", "scopes": scopes})

@@ -74,6 +74,8 @@ def test_a_listed_page_is_told_how_to_authenticate(gateway: InProcess) -> None:
     answer = gateway.client.get("/auth/me", headers={"Origin": APP})
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (401, APP)
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    shown = answer.headers["Access-Control-Expose-Headers"].split(", ")
+    assert "X-CSRF-Token" in shown  # without it a page that was loaded late could not renew
 
 
 @pytest.mark.parametrize("origin", REFUSED)

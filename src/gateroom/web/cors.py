@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 REQUEST_HEADERS = ("Authorization", "Content-Type", "If-Match", "If-None-Match", "X-CSRF-Token")
-RESPONSE_HEADERS = ("ETag", "Location", "Retry-After", "WWW-Authenticate")
+RESPONSE_HEADERS = ("ETag", "Location", "Retry-After", "WWW-Authenticate", "X-CSRF-Token")
 _MAX_AGE = 600  # seconds for which a browser need not ask again
 
 

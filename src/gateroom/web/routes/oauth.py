@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import JSONResponse
 
-from gateroom.auth import refresh
+from gateroom.auth import api_keys, refresh
 from gateroom.auth.claims import Claims, parse_scopes
 from gateroom.auth.principal import Principal, Scope, scope_text
-from gateroom.errors import GateroomError, InvalidCredentials, InvalidScope, Refusal
-from gateroom.web.audit import quietly
+from gateroom.errors import GateroomError, InvalidCredentials, InvalidScope, NotFound, Refusal
+from gateroom.web.audit import acts_as, quietly, trail_of
 from gateroom.web.deps import CurrentRuntime, require_scope
 from gateroom.web.granting import DEFAULT_CLIENT, NO_STORE, device_of, in_body
 from gateroom.web.logging_in import authenticate
@@ -136,7 +136,7 @@ async def revoke(
     client_id: Annotated[str | None, Form()] = None,
     client_secret: Annotated[str | None, Form(json_schema_extra={"format": "password"})] = None,
 ) -> Response:
-    """Revoke an access token, or with a refresh token its whole session; the sockets end too (RFC 7009).
+    """Revoke an access token or an API key, or with a refresh token its whole session; the sockets end too (RFC 7009).
 
     Whoever holds a token may end it. The answer is the same for a token that nobody knows.
     """
@@ -147,11 +147,20 @@ async def revoke(
     try:
         if token.startswith(refresh.PREFIX):
             await runtime.sessions.revoke_session(token)
+        elif token.startswith(api_keys.PREFIX):
+            await _revoke_key(request, runtime, token)
         else:
             await runtime.sessions.revoke(await runtime.bearers.claims(token))
-    except Refusal:
+    except (Refusal, NotFound):
         pass  # not good any more, which is what was asked for (section 2.2)
     return Response(headers=NO_STORE)
+
+
+async def _revoke_key(request: Request, runtime: Runtime, text: str) -> None:
+    owner = await runtime.api_keys.principal(text)
+    acts_as(request, owner)
+    trail_of(request).target = f"key:{owner.token_id}"
+    await runtime.api_keys.revoke(owner.token_id)
 
 
 @router.post(
