@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
+from gateroom.auth.throttle import network_of
 from gateroom.errors import ConnectionLimit, RateLimited, Restarting
 from gateroom.rates import TokenBucket
 from gateroom.realtime.limits import Limits
@@ -41,10 +42,11 @@ class Door:
             raise RateLimited
         if self.inside >= limits.max_connections > 0:
             raise ConnectionLimit
-        if self._by_address[address] >= limits.max_connections_per_address > 0:
+        network = self._network(address)
+        if self._by_address[network] >= limits.max_connections_per_address > 0:
             raise ConnectionLimit
         self.inside += 1
-        self._by_address[address] += 1
+        self._by_address[network] += 1
         return Place(self, address)
 
     def identify(self, place: Place, user_id: str) -> None:
@@ -57,9 +59,13 @@ class Door:
     def leave(self, place: Place) -> None:
         """Take the place back."""
         self.inside -= 1
-        _lower(self._by_address, place.address)
+        _lower(self._by_address, self._network(place.address))
         if place.user_id is not None:
             _lower(self._by_user, place.user_id)
+
+    def _network(self, address: str) -> str:
+        """Return what an address is counted under; where nothing depends on it, it is not worth the work."""
+        return network_of(address) if self._limits.max_connections_per_address else address
 
 
 def _lower(counts: Counter[str], key: str) -> None:

@@ -26,6 +26,20 @@ def test_in_all_there_are_as_many_as_the_limit() -> None:
     assert entrance.inside == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("2001:db8::1", "2001:db8::ffff:2"), ("192.0.2.1", "::ffff:192.0.2.1")], ids=["/64", "mapped"]
+)
+def test_the_addresses_of_one_subscriber_are_one(first: str, second: str) -> None:
+    """Who has IPv6 at home has 2**64 of them."""
+    entrance = door(max_connections_per_address=1)
+    place = entrance.enter(first)
+    with pytest.raises(ConnectionLimit):
+        entrance.enter(second)
+    entrance.enter("2001:db8:0:1::1")
+    entrance.leave(place)
+    assert entrance.enter(second).address == second  # which is what the log has
+
+
 def test_of_one_address_there_are_as_many_as_the_limit() -> None:
     entrance = door(max_connections_per_address=1)
     place = entrance.enter("a")
