@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from gateroom.broker.known import KnownStreams, Reader
+from gateroom.broker.known import KnownStreams, Moved, Reader
 from gateroom.errors import Forbidden, GateroomError, InternalError, NotFound, Unavailable
 from gateroom.protocol.events import numbered, state, whole_state
 from gateroom.protocol.patches import State
@@ -60,7 +60,7 @@ class DurableStreams:
         self._deliver = deliver
         self._now = now
         self._known = KnownStreams(now)
-        self._reader = Reader(log)
+        self._reader = Reader(log, self._read)
         self._suspects: dict[str, Retention] = {}
         self._stale: set[str] = set()  # topics whose state may be another than is known
         self._recheck = False
@@ -93,7 +93,8 @@ class DurableStreams:
 
     def forget(self, topic: str) -> None:
         """Drop the stream's head and what waits for it; what is being committed is delivered to nobody."""
-        self._known.forget(topic)
+        self._known.drop(topic)
+        self._reader.forget(topic)
         self._suspects.pop(topic, None)
         self._stale.discard(topic)
         if self._committing:
@@ -289,13 +290,12 @@ class DurableStreams:
             if topic in self._behind:  # the next batch reads it, and says what of it is delivered
                 await self._turn.wait()
                 continue
-            forgets = self._known.forgets
-            opened = await self._reader.read(topic)
-            if forgets != self._known.forgets or topic in self._behind:
-                continue  # it may be of a stream that is gone, or of what is about to be delivered
+            try:
+                opened = await self._reader.read(topic)
+            except Moved:
+                continue
             if opened is None:
                 raise NotFound
-            self._known.learn(topic, opened)
         self._known.use(topic)
         return head
 
@@ -316,6 +316,10 @@ class DurableStreams:
         last = heard[-1].position if heard else before
         texts = [numbered(found.kind, found.position.epoch, found.position.seq, found.body) for found in heard]
         return Page(texts, last, more=last.seq < head.seq, recovered=whole)
+
+    def _read(self, topic: str, opened: Opened) -> None:
+        if topic not in self._behind:  # else it may be of what is about to be delivered
+            self._known.learn(topic, opened)
 
     def _learn(self, topic: str, opened: Opened) -> None:
         if topic not in self._forgotten:

@@ -25,7 +25,6 @@ class KnownStreams:
         self._states: dict[str, State] = {}
         self._asked: set[str] = set()  # topics that were used since `_swept_at`
         self._swept_at = now()
-        self.forgets = 0
 
     def head(self, topic: str) -> Position | None:
         return self._heads.get(topic)
@@ -49,10 +48,6 @@ class KnownStreams:
     def change(self, topic: str, state: State) -> None:
         self._states[topic] = state
 
-    def forget(self, topic: str) -> None:
-        self.forgets += 1
-        self.drop(topic)
-
     def drop(self, topic: str) -> None:
         """Have the stream read anew."""
         self._heads.pop(topic, None)
@@ -68,22 +63,32 @@ class KnownStreams:
                 self.drop(topic)
 
 
+class Moved(Exception):
+    """The stream was forgotten while it was read: what comes of that may be of one that is gone."""
+
+
 class Reader:
     """Opens streams in the log; whoever asks for the same one at the same time shares one read."""
 
-    def __init__(self, log: StreamLog) -> None:
+    def __init__(self, log: StreamLog, learn: Callable[[str, Opened], None]) -> None:
+        """`learn` is told at once what was read: by the time that those who wait run, it may be over."""
         self._store = log
+        self._learn = learn
         self._wanted: dict[str, asyncio.Future[Opened | None]] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def read(self, topic: str) -> Opened | None:
-        """Return where the stream stands; None when its room or user is gone. Raises `Unavailable`."""
+        """Return where the stream stands; None when its room or user is gone. Raises `Unavailable` or `Moved`."""
         wanted = self._wanted.get(topic)
         if wanted is None:
             wanted = self._wanted[topic] = asyncio.get_running_loop().create_future()
             if self._task is None:
                 self._task = asyncio.get_running_loop().create_task(self._read_all())
         return await asyncio.shield(wanted)
+
+    def forget(self, topic: str) -> None:
+        """Have those who wait for this stream, and nobody else, begin again."""
+        self._answer(topic, self._wanted.get(topic), Moved())
 
     @property
     def running(self) -> Sequence[asyncio.Task[None]]:
@@ -99,11 +104,23 @@ class Reader:
                 if not isinstance(failure, GateroomError):
                     _log.exception("open_failed")
                 for topic, future in wanted.items():
-                    self._wanted.pop(topic)
-                    future.set_exception(Unavailable())
-                    future.exception()  # whoever asked may be gone
+                    self._answer(topic, future, Unavailable())
             else:
                 for topic, future in wanted.items():
-                    self._wanted.pop(topic)
-                    future.set_result(opened.get(topic))
+                    self._answer(topic, future, opened.get(topic))
         self._task = None
+
+    def _answer(
+        self, topic: str, future: asyncio.Future[Opened | None] | None, found: Opened | Exception | None
+    ) -> None:
+        """Answer those who wait for a stream, unless they were answered before."""
+        if future is None or self._wanted.get(topic) is not future:
+            return
+        del self._wanted[topic]
+        if isinstance(found, Exception):
+            future.set_exception(found)
+            future.exception()  # whoever asked may be gone
+        else:
+            if found is not None:
+                self._learn(topic, found)
+            future.set_result(found)

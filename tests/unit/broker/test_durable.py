@@ -363,6 +363,34 @@ async def test_who_waits_for_a_stream_that_is_forgotten_is_not_left_waiting(proc
         await process.broker.settled()
 
 
+async def test_what_is_forgotten_just_when_it_was_read_is_read_again() -> None:
+    stores = in_memory()
+    await stores.rooms.add(a_room("desk"), None)
+    assert isinstance(stores.streams, InMemoryStreamLog)
+    process = Process(stores.streams)
+    for turns in range(12):  # at whatever moment
+        process.broker.forget(DESK)
+        opening = asyncio.create_task(process.broker.open(DESK, KEEP))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await stores.rooms.remove("desk")
+        process.broker.forget(DESK)
+        await stores.rooms.add(a_room("desk"), None)
+        await opening
+        await process.broker.open(DESK, KEEP)
+        assert process.broker.head(DESK) == (await process.log.open([DESK]))[DESK].head
+
+
+async def test_who_opens_a_stream_does_not_begin_again_because_another_is_forgotten(process: Process) -> None:
+    process.log.told.hold()
+    opening = asyncio.create_task(process.broker.open(DESK, KEEP))
+    await settle()
+    process.broker.forget(OTHER)
+    process.log.told.release()
+    await opening
+    assert process.log.gate.passages == 1
+
+
 async def test_who_opens_a_stream_while_it_is_made_anew_gets_the_new_one() -> None:
     stores = in_memory()
     await stores.rooms.add(a_room("desk"), None)
