@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateroom.errors import Conflict, NotFound
+from gateroom.errors import Conflict, Forbidden, NotFound
 from gateroom.rooms.model import Member, Role
 from support.stores import Stores, a_room, a_user
 
@@ -147,3 +147,23 @@ async def test_pages_walk_the_members_of_one_room_in_order_of_the_name(stores: S
         assert len(page) <= 2
         seen += [member.username for member in page]
     assert seen == ["ada", "x-y", "x.y", "x_y", "xy"]
+
+
+async def test_who_changes_a_membership_judges_by_the_role_of_that_moment(stores: Stores) -> None:
+    seen: list[Role | None] = []
+
+    def refuse(current: Role | None) -> None:
+        seen.append(current)
+        raise Forbidden
+
+    with pytest.raises(Forbidden):
+        await stores.members.put("desk", "u-bob", Role.VIEWER, refuse)
+    assert await stores.members.of("desk", "u-bob") is None
+    kept = await stores.members.put("desk", "u-bob", Role.MODERATOR, seen.append)
+    with pytest.raises(Forbidden):
+        await stores.members.put("desk", "u-bob", Role.VIEWER, refuse)
+    with pytest.raises(Forbidden):
+        await stores.members.remove("desk", "u-bob", refuse)
+    assert await stores.members.of("desk", "u-bob") == kept
+    await stores.members.remove("desk", "u-bob", seen.append)
+    assert seen == [None, None, Role.MODERATOR, Role.MODERATOR, Role.MODERATOR]

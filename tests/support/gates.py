@@ -7,7 +7,7 @@ from gateroom.auth.ports import AuthSession, SessionStore, User, UserStore
 from gateroom.protocol.patches import State
 from gateroom.realtime.ports import Broker, Done, Page, Position, Record, Retention
 from gateroom.rooms.model import Member, Restraints, Role, Room
-from gateroom.rooms.ports import MemberStore, RoomStore, SanctionStore
+from gateroom.rooms.ports import Judge, MemberStore, RoomStore, SanctionStore, anybody
 
 
 class Gate:
@@ -98,11 +98,11 @@ class GatedMembers:
         await self._gate.passage()
         return found
 
-    async def put(self, room_id: str, user_id: str, role: Role) -> Member:
-        return await self._members.put(room_id, user_id, role)
+    async def put(self, room_id: str, user_id: str, role: Role, judge: Judge = anybody) -> Member:
+        return await self._members.put(room_id, user_id, role, judge)
 
-    async def remove(self, room_id: str, user_id: str) -> None:
-        await self._members.remove(room_id, user_id)
+    async def remove(self, room_id: str, user_id: str, judge: Judge = anybody) -> None:
+        await self._members.remove(room_id, user_id, judge)
 
     async def page(self, room_id: str, after: str | None, limit: int) -> Sequence[Member]:
         return await self._members.page(room_id, after, limit)

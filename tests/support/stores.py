@@ -37,7 +37,7 @@ from gateroom.rooms.model import (
     Sanction,
     Visibility,
 )
-from gateroom.rooms.ports import MemberStore, Places, RoomLives, RoomStore, SanctionStore
+from gateroom.rooms.ports import Judge, MemberStore, Places, RoomLives, RoomStore, SanctionStore, anybody
 from gateroom.storage.api_keys import SqlApiKeys
 from gateroom.storage.audit import SqlAudit
 from gateroom.storage.database import Database
@@ -266,10 +266,11 @@ class InMemoryMembers:
     async def of(self, room_id: str, user_id: str) -> Member | None:
         return self._members.get((room_id, user_id))
 
-    async def put(self, room_id: str, user_id: str, role: Role) -> Member:
+    async def put(self, room_id: str, user_id: str, role: Role, judge: Judge = anybody) -> Member:
         self._rooms.existing(room_id)
         user = self._users.existing(user_id)
         kept = self._members.get((room_id, user_id))
+        judge(kept.role if kept else None)
         if kept is not None and role is not Role.OWNER:
             self._require_another_owner(kept)
         since = kept.since if kept else self._clock()
@@ -277,10 +278,11 @@ class InMemoryMembers:
         self._members[room_id, user_id] = member
         return member
 
-    async def remove(self, room_id: str, user_id: str) -> None:
+    async def remove(self, room_id: str, user_id: str, judge: Judge = anybody) -> None:
         member = self._members.get((room_id, user_id))
         if member is None:
             raise NotFound
+        judge(member.role)
         self._require_another_owner(member)
         del self._members[room_id, user_id]
 

@@ -8,7 +8,7 @@ from gateroom.errors import Forbidden, InvalidCommand
 from gateroom.rooms import policy
 from gateroom.rooms.activity import Activity
 from gateroom.rooms.model import NO_CAPS, Action, Member, Role, Room, RoomCaps, RoomChanges, RoomKind, Visibility
-from gateroom.rooms.ports import MemberStore, RoomStore, Watcher
+from gateroom.rooms.ports import Judge, MemberStore, RoomStore, Watcher, anybody
 from gateroom.rooms.standings import Standings
 from gateroom.rooms.templates import Templates
 
@@ -118,8 +118,8 @@ class Directory:
 
     async def put_member(self, principal: Principal, room_id: str, user_id: str, role: Role) -> Member:
         """Add a member or change the role. Raises `Forbidden`, `NotFound`, or `Conflict` for the last owner."""
-        await self._may_set(principal, room_id, user_id, role)
-        member = await self._members.put(room_id, user_id, role)
+        judge = await self._may_set(principal, room_id, user_id, role)
+        member = await self._members.put(room_id, user_id, role, judge)
         await self._tell(room_id, user_id)
         return member
 
@@ -127,15 +127,22 @@ class Directory:
         """End a membership; everybody may end their own."""
         if user_id == principal.user_id:
             await self._standings.allowed(principal, room_id, Action.READ)
+            judge: Judge = anybody
         else:
-            await self._may_set(principal, room_id, user_id, None)
-        await self._members.remove(room_id, user_id)
+            judge = await self._may_set(principal, room_id, user_id, None)
+        await self._members.remove(room_id, user_id, judge)
         await self._tell(room_id, user_id)
 
-    async def _may_set(self, principal: Principal, room_id: str, user_id: str, role: Role | None) -> None:
+    async def _may_set(self, principal: Principal, room_id: str, user_id: str, role: Role | None) -> Judge:
+        """Judge by who the user is, and return what judges once more by who they are when it is stored."""
         current = await self._members.of(room_id, user_id)
         action = policy.action_to_set_role(current.role if current else None, role)
-        await self._standings.allowed(principal, room_id, action)
+        _, standing = await self._standings.allowed(principal, room_id, action)
+
+        def judge(now: Role | None) -> None:
+            policy.require(policy.action_to_set_role(now, role), standing.grants)
+
+        return judge
 
     async def _tell(self, room_id: str, user_id: str | None) -> None:
         self._standings.forget(room_id, user_id)

@@ -1,6 +1,6 @@
 """What the room directory needs from outside."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from gateroom.rooms.model import NO_CAPS, Measure, Member, Restraints, Role, Room, RoomCaps, RoomChanges, Sanction
@@ -54,17 +54,27 @@ class RoomLives(Protocol):
         ...
 
 
+Judge = Callable[[Role | None], None]
+
+
+def anybody(current: Role | None) -> None:
+    """Let every membership be changed."""
+
+
 class MemberStore(Protocol):
-    """Memberships, each call its own transaction."""
+    """Memberships, each call its own transaction.
+
+    `judge` is called in it with the role that the user has by then (None: no member), and raises what refuses it.
+    """
 
     async def of(self, room_id: str, user_id: str) -> Member | None: ...
 
-    async def put(self, room_id: str, user_id: str, role: Role) -> Member:
+    async def put(self, room_id: str, user_id: str, role: Role, judge: Judge = anybody) -> Member:
         """Add the member or overwrite the role. Raises `NotFound` when the room or the user is gone, `Conflict` when
         it would leave the room without an owner."""
         ...
 
-    async def remove(self, room_id: str, user_id: str) -> None:
+    async def remove(self, room_id: str, user_id: str, judge: Judge = anybody) -> None:
         """End the membership. Raises `NotFound` when there is none, `Conflict` when it is the last owner's."""
         ...
 

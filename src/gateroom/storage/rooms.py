@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateroom.auth.ports import Clock
 from gateroom.errors import Conflict, LimitReached, NotFound
 from gateroom.rooms.model import NO_CAPS, Measure, Member, Role, Room, RoomCaps, RoomChanges, Visibility
+from gateroom.rooms.ports import Judge, anybody
 from gateroom.storage.database import Database
 from gateroom.storage.schema import members, rooms, sanctions, users
 
@@ -126,13 +127,14 @@ class SqlMembers:
         rows = await self._database.rows(MEMBERS.where(members.c.room_id == room_id, members.c.user_id == user_id))
         return Member(*rows[0]) if rows else None
 
-    async def put(self, room_id: str, user_id: str, role: Role) -> Member:
+    async def put(self, room_id: str, user_id: str, role: Role, judge: Judge = anybody) -> Member:
         """Add the member or overwrite the role; `since` stays as it was. A room that never had an owner may go on
         without."""
 
         async def work(connection: AsyncConnection) -> Member:
             username = await lock_place(connection, room_id, user_id)
             now = await _current(connection, room_id, user_id)
+            judge(now[0] if now else None)
             if now is None:
                 since = self._clock()
                 await connection.execute(
@@ -149,12 +151,13 @@ class SqlMembers:
 
         return await self._database.write(work)
 
-    async def remove(self, room_id: str, user_id: str) -> None:
+    async def remove(self, room_id: str, user_id: str, judge: Judge = anybody) -> None:
         async def work(connection: AsyncConnection) -> None:
             await lock_place(connection, room_id, user_id)
             now = await _current(connection, room_id, user_id)
             if now is None:
                 raise NotFound
+            judge(now[0])
             if now[0] is Role.OWNER:
                 await _require_another_owner(connection, room_id, user_id)
             await connection.execute(delete(members).where(members.c.room_id == room_id, members.c.user_id == user_id))

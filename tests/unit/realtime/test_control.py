@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from gateroom.errors import Unavailable
+from gateroom.errors import Forbidden, Unavailable
 from gateroom.realtime.limits import Limits
-from gateroom.rooms.model import Visibility
+from gateroom.rooms.model import Role, Visibility
 from support.live import ROOT, LiveWorld, Peer, settle
 
 
@@ -269,6 +269,25 @@ async def test_an_account_change_is_felt_in_every_room(max_rooms: int) -> None:
     await settle()
     assert root.received() == [removed(f"room-{number}", "forbidden") for number in range(max_rooms)]
     assert root.session.rooms == []
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, None])
+async def test_a_moderator_changes_nobody_whom_the_owner_appoints_meanwhile(
+    world: LiveWorld, role: Role | None
+) -> None:
+    await world.room("desk", ada="owner", mo="moderator", bob="member")
+    mo, bob = await world.user("mo"), (await world.user("bob")).user_id
+    world.sql.hold()
+    change = world.directory.put_member(mo, "desk", bob, role) if role else None
+    changing = asyncio.create_task(change or world.directory.remove_member(mo, "desk", bob))
+    await settle()
+    await world.stores.members.put("desk", bob, Role.MODERATOR)
+    world.sql.release()
+    with pytest.raises(Forbidden):
+        await changing
+    member = await world.stores.members.of("desk", bob)
+    assert member
+    assert member.role is Role.MODERATOR
 
 
 async def test_a_room_that_changes_is_not_read_again_for_each_who_is_in_it(world: LiveWorld) -> None:
